@@ -1,0 +1,173 @@
+"""Figures in one house style: it draws, and neither trains nor saves.
+
+One colour per role (Okabe and Ito's colour-blind-safe set); never colour alone: also a label, a
+marker or a line style. Figures are drawn dark on white, 6 inches wide or less, so that text is
+at least 9 points on a phone; the book's dark theme inverts their lightness.
+"""
+
+from io import BytesIO
+
+import matplotlib.pyplot as plt
+import torch
+from IPython.display import Markdown, display
+
+from aecourse.train import is_quiet
+
+DATA, ENCODER, CODE, DECODER = "#333333", "#0072B2", "#E69F00", "#009E73"
+NOISE, GRADIENT, MUTED = "#D55E00", "#CC79A7", "#767676"
+TEN = plt.get_cmap("tab10").colors  # for the ten digits; always with a label beside it
+MARKERS = "osD^v<>PX*"
+
+STYLE = {
+    "figure.figsize": (5.6, 3.4),
+    "figure.dpi": 100,
+    "savefig.dpi": 144,
+    "figure.constrained_layout.use": True,
+    "font.size": 11,
+    "axes.titlesize": 11,
+    "axes.labelsize": 11,
+    "legend.fontsize": 10,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
+    "image.cmap": "gray_r",
+}
+plt.rcParams.update(STYLE)
+
+
+class _Picture:
+    """A PNG whose text form, for readers who do not see it, is the alt text."""
+
+    def __init__(self, png, alt, caption):
+        self.png, self.alt, self.caption = png, alt, caption
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        metadata = {"aecourse": {"alt": self.alt, "caption": self.caption}}
+        return {"image/png": self.png, "text/plain": self.alt}, metadata
+
+
+def show(fig, *, caption, alt):
+    """Display a figure with its caption and alternative text, and close it.
+
+    In a running notebook the caption stands below the picture; in the book it becomes the
+    figure's caption (`make notebooks` copies it there).
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+    caption : str
+        What to see, in one to three sentences; Markdown with dollar maths.
+    alt : str
+        The finding, for a reader who does not see the figure; plain text.
+
+    Raises
+    ------
+    ValueError
+        If either text is empty: a figure without them is not finished.
+    """
+    for name, text in (("caption", caption), ("alt", alt)):
+        if not text.strip():
+            raise ValueError(f"{name} must say what to see, got an empty text")
+    buffer = BytesIO()
+    fig.savefig(buffer, format="png", metadata={"Software": None})
+    plt.close(fig)
+    display(_Picture(buffer.getvalue(), alt, caption))
+    if not is_quiet():
+        display(Markdown(f"*{caption}*"))
+
+
+def image_grid(rows, *, labels=None, titles=None, size=0.62):
+    """Rows of 28 x 28 images, one labelled row per tensor.
+
+    Parameters
+    ----------
+    rows : sequence of Tensor of shape (n, 784)
+        Pixels are clipped to [0, 1]; 0 is white, 1 is black. Keep n at 8 or below.
+    labels : sequence of str, optional
+        One per row, at its left.
+    titles : sequence of str, optional
+        One per column, above it.
+    size : float
+        Inches per image.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    n = len(rows[0])
+    margin = 1.5 if labels else 0.1
+    fig, axes = plt.subplots(
+        len(rows), n, squeeze=False,
+        figsize=(size * n + margin, size * len(rows) + (0.3 if titles else 0.1)),
+    )  # fmt: skip
+    fig.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
+    for row, images in enumerate(rows):
+        for ax, image in zip(axes[row], images.detach().reshape(-1, 28, 28), strict=True):
+            ax.imshow(image.numpy(), vmin=0, vmax=1)
+            ax.set(xticks=[], yticks=[])
+            ax.grid(False)
+            ax.spines[:].set(visible=True, color="#bbbbbb", linewidth=0.6)
+        if labels:
+            axes[row, 0].set_ylabel(labels[row], rotation=0, ha="right", va="center")
+    for ax, title in zip(axes[0], titles or [], strict=False):
+        ax.set_title(title)
+    return fig
+
+
+def training_curve(history, *, terms=("loss",), ylabel="loss per image"):
+    """The mean of each term in each epoch, from `train.fit`'s History.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig, ax = plt.subplots()
+    for term, style in zip(terms, ("-", "--", ":", "-."), strict=False):
+        values = history[term]
+        ax.plot(range(1, len(values) + 1), values, style, marker="o", color=DATA, label=term)
+    ax.set(xlabel="epoch", ylabel=ylabel)
+    if len(terms) > 1:
+        ax.legend()
+    return fig
+
+
+def scatter(ax, points, labels, *, size=6):
+    """Points in the plane coloured by digit, with each digit written at its median.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    points : Tensor of shape (N, 2)
+    labels : Tensor of shape (N,), int64 in 0 ... 9
+    """
+    for digit in labels.unique().tolist():
+        own = points[labels == digit]
+        ax.scatter(*own.T.numpy(), s=size, color=TEN[digit], alpha=0.5, linewidths=0,
+                   marker=MARKERS[digit], rasterized=True)  # fmt: skip
+        x, y = own.median(dim=0).values.tolist()
+        ax.text(x, y, str(digit), ha="center", va="center", weight="bold",
+                bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": TEN[digit]})  # fmt: skip
+    ax.grid(False)
+
+
+def bars(ax, values, *, colors=None, format="{:.1f}"):
+    """Horizontal bars, one per entry of the dict `values`, each with its number written out."""
+    names = list(values)
+    drawn = ax.barh(names, list(values.values()), color=colors or MUTED, height=0.6)
+    ax.bar_label(drawn, [format.format(v) for v in values.values()], padding=3)
+    ax.invert_yaxis()
+    ax.grid(False)
+    ax.margins(x=0.15)
+
+
+def sample_rows(x, n, seed=0):
+    """n rows of x chosen at random by `seed`: pictures to show that nobody has picked by eye."""
+    return x[torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:n]]

@@ -1,0 +1,155 @@
+"""The one training loop of the book. It knows no model."""
+
+import inspect
+import os
+import time
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from aecourse import validate
+
+
+@dataclass
+class History:
+    """What `fit` logged.
+
+    Attributes
+    ----------
+    terms : dict of str to list of float
+        Per term of the loss, its mean per image in each epoch; `history["loss"]` is
+        short for `history.terms["loss"]`.
+    seconds : float
+        Wall-clock time of the whole run.
+    """
+
+    terms: dict = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def __getitem__(self, term):
+        return self.terms[term]
+
+    def __len__(self):
+        return len(self.terms.get("loss", []))
+
+    def log(self, means):
+        """Append one epoch's means, a dict of floats."""
+        for term, value in means.items():
+            self.terms.setdefault(term, []).append(value)
+
+
+def fit(model, loss_fn, batches, *, epochs, lr=1e-3, optimizer=None, schedule=None):
+    """Train `model` in place by stochastic gradient descent.
+
+    Loss and gradient are checked before each step, so a bad gradient never touches the weights:
+    when training diverges the model keeps its last finite weights.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Batches are moved to the device of its first parameter. Left in training mode.
+    loss_fn : callable (model, batch) -> dict of Tensors of shape (B,)
+        One value per image. "loss" is minimised (its mean over the batch is taken here, once);
+        the other terms are only logged.
+    batches : iterable
+        Iterated once per epoch, for example `data.batches(x, 128, seed=0)` or a DataLoader.
+    epochs : int >= 1
+    lr : float > 0
+        Learning rate of the default optimizer, Adam (Kingma and Ba, 2014, arXiv:1412.6980).
+    optimizer : torch.optim.Optimizer, optional
+        Replaces the default. Pass the same one again to go on where a run stopped.
+    schedule : torch.optim.lr_scheduler.LRScheduler, optional
+        Stepped after every batch; brings its own optimizer.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    FloatingPointError
+        If a term or the gradient is not finite: names epoch, step and term.
+    ValueError
+        For a loss that is no dict with a "loss" of shape (B,), no batches, or bad settings.
+    """
+    validate.integer(epochs, "epochs")
+    if optimizer is None:
+        optimizer = schedule.optimizer if schedule else torch.optim.Adam(
+            model.parameters(), lr=validate.positive(lr, "lr")
+        )
+    if schedule is not None and schedule.optimizer is not optimizer:
+        raise ValueError("schedule must belong to optimizer, got one made for another optimizer")
+    device = next(model.parameters()).device
+    model.train()
+    history, start = History(), time.perf_counter()
+    for epoch in (bar := tqdm(range(1, epochs + 1), desc="epoch", disable=is_quiet())):
+        sums, count = {}, 0
+        for step, batch in enumerate(batches, start=1):
+            losses = _checked(loss_fn(model, _to(batch, device)), epoch, step)
+            optimizer.zero_grad()
+            losses["loss"].mean().backward()
+            _check_gradient(model, epoch, step)
+            optimizer.step()
+            if schedule is not None:
+                schedule.step()
+            for term, values in losses.items():
+                sums[term] = sums.get(term, 0.0) + values.detach().sum().item()
+            count += len(losses["loss"])
+        if count == 0:
+            raise ValueError("batches must yield at least one batch per epoch, got none")
+        history.log({term: total / count for term, total in sums.items()})
+        bar.set_postfix(loss=f"{history['loss'][-1]:.4g}")
+    history.seconds = time.perf_counter() - start
+    return history
+
+
+def is_quiet():
+    """Tell whether progress bars are off: the environment variable AECOURSE_QUIET is set."""
+    return bool(os.environ.get("AECOURSE_QUIET"))
+
+
+def show_source(thing):
+    """Show the source of a class or function as the page's code, so that it cannot go stale.
+
+    Returns
+    -------
+    IPython.display.Code
+        Displayed by Jupyter when it is the last line of a cell.
+    """
+    from IPython.display import Code
+
+    return Code(inspect.getsource(thing), language="python")
+
+
+def _to(batch, device):
+    if isinstance(batch, Tensor):
+        return batch.to(device)
+    return type(batch)(part.to(device) for part in batch)
+
+
+def _checked(losses, epoch, step):
+    """Return `losses` if every term is finite and "loss" has shape (B,)."""
+    if not isinstance(losses, dict) or "loss" not in losses:
+        raise ValueError(f'loss_fn must return a dict with the key "loss", got {losses!r:.80}')
+    if losses["loss"].ndim != 1:
+        shape = tuple(losses["loss"].shape)
+        raise ValueError(f'loss_fn must return one "loss" per image, shape (B,), got {shape}')
+    for term, values in losses.items():
+        if not torch.isfinite(values.detach().sum()):
+            raise FloatingPointError(
+                f"term {term!r} is not finite in epoch {epoch}, step {step}; the weights are "
+                "those before this step: try a smaller learning rate"
+            )
+    return losses
+
+
+def _check_gradient(model, epoch, step):
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    # The norm overflows long before a step could, so finite weights stay finite.
+    if not torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
+        raise FloatingPointError(
+            f"the gradient of 'loss' is not finite in epoch {epoch}, step {step}; the weights "
+            "are those before this step: try a smaller learning rate"
+        )

@@ -1,0 +1,61 @@
+"""Shipped weights: small safetensors files, each with the command that made it.
+
+`python -m aecourse.weights NAME` trains NAME again and rewrites its file and its entry in
+`manifest.json`. Loading never unpickles.
+"""
+
+import hashlib
+import json
+from importlib.resources import files
+
+from safetensors.torch import load as parse
+
+FOLDER = files("aecourse") / "weights"
+
+
+def manifest():
+    """The entries of all shipped weights: command, seed, time, metrics and SHA-256, by name."""
+    return json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
+
+
+def load(model, name):
+    """Load shipped weights into `model`, in place, and return it.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Of the class and sizes that the manifest's entry names.
+    name : str
+        An entry of the manifest.
+
+    Raises
+    ------
+    ValueError
+        If there is no such entry, or `model` has other parameters than the file.
+    OSError
+        If the file is missing or damaged: names the file and the command that rebuilds it.
+    """
+    entries = manifest()
+    if name not in entries:
+        raise ValueError(f"name must be one of {sorted(entries)}, got {name!r}")
+    tensors = parse(_read_checked(FOLDER / f"{name}.safetensors", entries[name]))
+    tensors = {key: tensor.to(model.state_dict()[key].dtype) if key in model.state_dict()
+               else tensor for key, tensor in tensors.items()}  # fmt: skip
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ValueError(f"model does not fit the weights {name!r}: {error}") from None
+    return model
+
+
+def _read_checked(path, entry):
+    rebuild = f"rebuild it with `{entry['command']}`"
+    if not path.is_file():
+        raise OSError(f"{path} is missing; {rebuild}")
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != entry["sha256"]:
+        raise OSError(
+            f"{path} is damaged: expected SHA-256 {entry['sha256']}, found {found}; {rebuild}"
+        )
+    return content

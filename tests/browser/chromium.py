@@ -1,0 +1,38 @@
+"""Find a Chromium that is installed and start it without any traffic of its own."""
+
+import os
+import shutil
+
+from playwright.sync_api import Browser, Playwright
+
+HINT = (
+    "no Chromium found: install one (`playwright install chromium`, or your system's package), "
+    "or name it with CHROMIUM=/path/to/chromium"
+)
+FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def find(playwright: Playwright) -> str | None:
+    """Path of $CHROMIUM, an installed Chromium or Chrome, or Playwright's own; None if none is."""
+    named = os.environ.get("CHROMIUM")
+    own = playwright.chromium.executable_path
+    candidates = [named] if named else [*map(shutil.which, NAMES), own]
+    return next((path for path in candidates if path and os.path.exists(path)), None)
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Start it headless; FileNotFoundError with a hint if there is none."""
+    path = find(playwright)
+    if path is None:
+        raise FileNotFoundError(HINT)
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    flags = [*FLAGS, "--no-sandbox"] if root else FLAGS
+    return playwright.chromium.launch(executable_path=path, args=flags)

@@ -1,0 +1,88 @@
+"""Figures and diagrams carry their captions and alternative texts."""
+
+import xml.etree.ElementTree as ET
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+
+from aecourse import plots
+from aecourse.diagrams import diagram
+from aecourse.train import History
+
+CHAIN = [("data", "x", "784"), ("encoder", "g"), ("code", "h", "30"), ("decoder", "f")]
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    outputs = []
+    monkeypatch.setattr(plots, "display", outputs.append)
+    return outputs
+
+
+def test_a_figure_is_shown_with_its_caption_and_alt_text_and_closed(shown):
+    fig, _ = plt.subplots()
+    plots.show(fig, caption="What to see.", alt="The finding.")
+    bundle, metadata = shown[0]._repr_mimebundle_()
+    assert bundle["image/png"].startswith(b"\x89PNG") and bundle["text/plain"] == "The finding."
+    assert metadata["aecourse"] == {"alt": "The finding.", "caption": "What to see."}
+    assert not plt.fignum_exists(fig.number)
+
+
+def test_in_a_running_notebook_the_caption_stands_below(shown, monkeypatch):
+    monkeypatch.delenv("AECOURSE_QUIET")
+    plots.show(plt.figure(), caption="What to see.", alt="The finding.")
+    assert "What to see." in shown[1].data
+
+
+def test_a_figure_drawn_twice_has_the_same_bytes(shown):
+    for _ in range(2):
+        plots.show(plots.image_grid([torch.eye(28).reshape(1, -1)]), caption="c", alt="a")
+    assert shown[0].png == shown[1].png
+
+
+@pytest.mark.parametrize("texts", [{"caption": " ", "alt": "a"}, {"caption": "c", "alt": ""}])
+def test_a_figure_without_caption_or_alt_text_is_refused(texts):
+    with pytest.raises(ValueError, match="must say what to see"):
+        plots.show(plt.figure(), **texts)
+
+
+def test_an_image_grid_shows_each_image_in_its_place():
+    images = torch.rand(3, 784)
+    fig = plots.image_grid([images, images.flip(0)], labels=["a", "b"], titles=["1", "2", "3"])
+    drawn = fig.axes[4].images[0].get_array()  # second row, second column
+    assert torch.equal(torch.tensor(drawn.data), images[1].view(28, 28))
+
+
+def test_a_training_curve_shows_what_was_logged():
+    history = History({"loss": [3.0, 2.0], "kl": [1.0, 1.5]})
+    fig = plots.training_curve(history, terms=("loss", "kl"))
+    assert [line.get_ydata().tolist() for line in fig.axes[0].lines] == [[3.0, 2.0], [1.0, 1.5]]
+
+
+def test_a_scatter_names_every_digit():
+    _, ax = plt.subplots()
+    plots.scatter(ax, torch.rand(50, 2), torch.arange(50) % 10)
+    assert sorted(text.get_text() for text in ax.texts) == list("0123456789")
+
+
+def test_sampled_rows_depend_on_the_seed_alone():
+    x = torch.arange(20.0)
+    assert torch.equal(plots.sample_rows(x, 5, seed=1), plots.sample_rows(x, 5, seed=1))
+    assert not torch.equal(plots.sample_rows(x, 5, seed=1), plots.sample_rows(x, 5, seed=2))
+
+
+def test_a_diagram_is_well_formed_and_says_what_it_shows():
+    html = diagram(CHAIN, gradients=[(3, 1, True)], caption="a < b", alt='say "x"')._repr_html_()
+    figure = ET.fromstring(html)
+    assert figure.find("figcaption").text == "a < b"
+    assert figure.find("svg").get("aria-label") == 'say "x"'
+    texts = [text.text for text in figure.iter("text")]
+    assert texts == ["x", "784", "g", "h", "30", "f", "gradient"]
+
+
+def test_a_diagram_refuses_unknown_roles_and_empty_texts():
+    with pytest.raises(ValueError, match="role must be one of.*'box'"):
+        diagram([("box", "x")], caption="c", alt="a")
+    with pytest.raises(ValueError, match="caption and alt"):
+        diagram(CHAIN, caption="", alt="a")
