@@ -27,15 +27,17 @@ class PCA(NamedTuple):
     explained_variance: Tensor
 
     def encode(self, x):
-        """Coordinates along the components, (B, D) -> (B, k)."""
+        """Coordinates along the components, (B, D) -> (B, k). ValueError for bad input."""
+        validate.matrix(x, "x", columns=len(self.mean))
         return (x - self.mean) @ self.components.T
 
     def decode(self, h):
-        """The point with these coordinates, (B, k) -> (B, D)."""
+        """The point with these coordinates, (B, k) -> (B, D). ValueError for bad input."""
+        validate.matrix(h, "h", columns=len(self.components))
         return h @ self.components + self.mean
 
     def reconstruct(self, x):
-        """The orthogonal projection on the principal subspace, (B, D) -> (B, D)."""
+        """The nearest point of the principal subspace, (B, D) -> (B, D). ValueError as `encode`."""
         return self.decode(self.encode(x))
 
 
@@ -43,8 +45,8 @@ def pca(x, k):
     """Principal component analysis by the eigenvectors of the covariance matrix.
 
     The covariance is summed over chunks of rows, upper triangle only, and just k eigenvectors
-    are computed: N*D*D + O(D**3) operations and a few MB beside the data. Accurate where D is
-    at most a few thousand.
+    are computed: about N*D*D + O(D**3) operations and a few MB beside the data. Accurate where
+    D is at most a few thousand.
 
     Parameters
     ----------
@@ -70,26 +72,36 @@ def pca(x, k):
     validate.integer(k, "k", high=x.shape[1])
     if len(x) < 2:
         raise ValueError("x must have at least 2 rows to have a variance, got 1")
-    mean = x.detach().mean(dim=0)
-    covariance = _scatter(x.detach(), mean) / (len(x) - 1)  # (D, D), upper triangle
+    mean, scatter = _moments(x.detach())
+    covariance = (scatter / (len(x) - 1)).cpu().numpy()  # (D, D)
     top = (len(mean) - k, len(mean) - 1)
-    values, vectors = eigh(covariance.cpu().numpy(), lower=False, subset_by_index=top)
+    values, vectors = eigh(covariance, lower=False, subset_by_index=top)  # ascending
     components = torch.from_numpy(vectors.T[::-1].copy())  # (k, D)
     largest = components.gather(1, components.abs().argmax(dim=1, keepdim=True))
     variance = torch.from_numpy(values[::-1].copy()).clamp(min=0)
-    return PCA(mean, (components * largest.sign()).to(x), variance.to(x))
+    return PCA(mean.to(x), (components * largest.sign()).to(x), variance.to(x))
 
 
-def _scatter(x, mean, rows=5000, blocks=4):
-    """Upper triangle (in blocks of columns) of the sum of (x - mean)(x - mean)^T, in float64."""
-    D = len(mean)
+def _moments(x, rows=5000, blocks=7):
+    """Mean (D,) and scatter, the sum of (x - mean)(x - mean)^T, (D, D), in float64.
+
+    One pass over chunks of rows that stay in the cache, about the mean of the first chunk so
+    that no digits cancel; moved to the true mean at the end. The scatter is symmetric: only its
+    upper triangle, in blocks of columns, is right, which saves 43 % of the products.
+    """
+    N, D = x.shape
     width = -(-D // blocks)
-    total = torch.zeros(D, D, dtype=torch.float64, device=x.device)
+    origin = x[:rows].mean(dim=0)
+    total = torch.zeros(D, dtype=torch.float64, device=x.device)
+    scatter = torch.zeros(D, D, dtype=torch.float64, device=x.device)
+    buffer = torch.empty_like(x[:rows])
     for part in x.split(rows):
-        part = part - mean
+        part = torch.sub(part, origin, out=buffer[: len(part)])
+        total += part.sum(dim=0)
         for i in range(0, D, width):
-            total[i : i + width, i:] += part[:, i : i + width].T @ part[:, i:]
-    return total
+            scatter[i : i + width, i:] += part[:, i : i + width].T @ part[:, i:]
+    shift = total / N
+    return origin + shift, scatter - N * torch.outer(shift, shift)
 
 
 class LinearAutoencoder(nn.Module):
@@ -114,7 +126,7 @@ class LinearAutoencoder(nn.Module):
     Raises
     ------
     ValueError
-        If k is outside [1, d] or `mean` has another shape.
+        If k is outside [1, d], or `mean` is no finite float tensor of shape (d,).
 
     References
     ----------
@@ -125,9 +137,7 @@ class LinearAutoencoder(nn.Module):
         super().__init__()
         validate.integer(d, "d")
         validate.integer(k, "k", high=d)
-        mean = torch.zeros(d) if mean is None else mean.detach().clone()
-        if mean.shape != (d,):
-            raise ValueError(f"mean must have shape ({d},), got {tuple(mean.shape)}")
+        mean = torch.zeros(d) if mean is None else _checked_mean(mean, d)
         self.U = nn.Parameter(torch.randn(k, d, dtype=mean.dtype) / d**0.5)
         self.V = nn.Parameter(torch.randn(d, k, dtype=mean.dtype) / d**0.5)
         self.register_buffer("mean", mean)
@@ -143,7 +153,7 @@ class LinearAutoencoder(nn.Module):
         """
         mean, components, _ = pca(x, k)
         model = cls(x.shape[1], k, mean)
-        return model._with(components, components.T)
+        return model.set_weights(components, components.T)
 
     def reparametrized(self, A):
         """The same function of x with the code multiplied by A: (A U, V A^-1).
@@ -172,9 +182,16 @@ class LinearAutoencoder(nn.Module):
             raise ValueError(f"A must be invertible, got condition number {condition:.3g}")
         copy = LinearAutoencoder(d, k, self.mean)
         V = torch.linalg.solve(A.double(), self.V.double(), left=False)  # V A^-1
-        return copy._with(A @ self.U, V.to(A))
+        return copy.set_weights(A @ self.U, V.to(A))
 
-    def _with(self, U, V):
+    def set_weights(self, U, V):
+        """Copy U (k, d) and V (d, k) into this model and return it. ValueError as for bad data."""
+        for name, value, own in (("U", U, self.U), ("V", V, self.V)):
+            validate.matrix(value, name, columns=own.shape[1])
+            if value.shape != own.shape:
+                raise ValueError(
+                    f"{name} must have shape {tuple(own.shape)}, got {tuple(value.shape)}"
+                )
         with torch.no_grad():
             self.U.copy_(U)
             self.V.copy_(V)
@@ -193,6 +210,14 @@ class LinearAutoencoder(nn.Module):
     def forward(self, x):
         """Images to their reconstructions, (B, d) -> (B, d)."""
         return self.encode(x) @ self.V.T + self.mean
+
+
+def _checked_mean(mean, d):
+    """A copy of `mean`, a finite float vector of length d."""
+    if not isinstance(mean, Tensor) or mean.shape != (d,):
+        given = tuple(mean.shape) if isinstance(mean, Tensor) else type(mean).__name__
+        raise ValueError(f"mean must be a tensor of shape ({d},), got {given}")
+    return validate.matrix(mean.unsqueeze(0), "mean")[0].detach().clone()
 
 
 def principal_angles(A, B):
@@ -221,7 +246,8 @@ def principal_angles(A, B):
     Knyazev and Argentati (2002), doi:10.1137/S1064827500377332, algorithm 3.1: the sine
     for small angles, the cosine for large ones.
     """
-    A, B = _orthonormal(A, "A"), _orthonormal(B, "B")
+    A = _orthonormal(A, "A")
+    B = _orthonormal(B, "B", columns=A.shape[1])
     if A.shape[0] < B.shape[0]:
         A, B = B, A
     cosines = A @ B.T  # (k, m), k >= m
@@ -230,11 +256,12 @@ def principal_angles(A, B):
     return torch.rad2deg(torch.where(sine < torch.pi / 4, sine, cosine))
 
 
-def _orthonormal(rows, name):
+def _orthonormal(rows, name, columns=None):
     """An orthonormal basis, as rows in float64, of the space that `rows` span."""
-    validate.matrix(rows, name)
+    validate.matrix(rows, name, columns)
+    smallest = 10 * torch.finfo(rows.dtype).eps  # relative: below it, rounding
     rows = rows.detach().double()
     singular = torch.linalg.svdvals(rows)
-    if len(rows) > rows.shape[1] or singular[-1] <= 1e-10 * singular[0]:
+    if len(rows) > rows.shape[1] or singular[-1] <= smallest * singular[0]:
         raise ValueError(f"{name} must have linearly independent rows, got rank below {len(rows)}")
     return torch.linalg.qr(rows.T).Q.T

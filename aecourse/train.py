@@ -1,5 +1,6 @@
 """The one training loop of the book. It knows no model."""
 
+import ast
 import inspect
 import os
 import time
@@ -111,7 +112,9 @@ def is_quiet():
 
 
 def show_source(thing):
-    """Show the source of a class or function as the page's code, so that it cannot go stale.
+    """Show the code of a class or function as it is installed, so that a page cannot go stale.
+
+    Docstrings are left out: they stand on the API page.
 
     Returns
     -------
@@ -120,7 +123,13 @@ def show_source(thing):
     """
     from IPython.display import Code
 
-    return Code(inspect.getsource(thing), language="python")
+    source = inspect.cleandoc("\n" + inspect.getsource(thing))
+    lines = source.splitlines()
+    for node in reversed(list(ast.walk(ast.parse(source)))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            text = node.body[0]
+            del lines[text.lineno - 1 : text.end_lineno]
+    return Code("\n".join(lines), language="python")
 
 
 def _to(batch, device):

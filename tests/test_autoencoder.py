@@ -65,7 +65,7 @@ def test_without_activations_it_ends_where_pca_ends():
     torch.manual_seed(0)
     model = Autoencoder([8, 3], nn.Identity).double()
     batches = data.batches(x, 400, seed=0)
-    train.fit(model, reconstruction_loss, batches, epochs=1200, lr=1e-2)
+    train.fit(model, reconstruction_loss, batches, epochs=500, lr=2e-2)
     with torch.no_grad():
         error = squared_error(model(x), x).mean().item()
     oracle = PCA(3).fit(x.numpy())
@@ -78,7 +78,7 @@ def test_activations_beat_every_line_on_a_bent_curve():
     x = torch.stack([angle.cos(), angle.sin()], dim=1)
     torch.manual_seed(0)
     model = Autoencoder([2, 32, 16, 1])
-    train.fit(model, reconstruction_loss, data.batches(x, 100, seed=0), epochs=150, lr=5e-3)
+    train.fit(model, reconstruction_loss, data.batches(x, 100, seed=0), epochs=60, lr=5e-3)
     line = squared_error(linear.pca(x, 1).reconstruct(x), x).mean()
     with torch.no_grad():
         assert squared_error(model(x), x).mean() < line / 20

@@ -141,5 +141,8 @@ def test_progress_is_visible_unless_the_environment_asks_for_quiet(monkeypatch, 
     assert "1/1" in capsys.readouterr().err
 
 
-def test_show_source_shows_the_code_that_runs():
-    assert "optimizer.step()" in train.show_source(train.fit).data
+def test_show_source_shows_the_code_that_runs_without_its_docstring():
+    shown = train.show_source(train.fit).data
+    assert "optimizer.step()" in shown and train.fit.__doc__[:40] not in shown
+    compile(shown, "shown", "exec")
+    compile(train.show_source(train.History).data, "shown", "exec")
