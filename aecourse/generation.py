@@ -230,7 +230,7 @@ def mixture_sampler(h, components=50, *, seed=0):
                          f"got {different}")  # fmt: skip
     codes = h.detach().cpu().double()
     shift, scale = codes.mean(dim=0), codes.std(dim=0)
-    scale = scale.clamp(min=1e-6 * scale.max().item())
+    scale = scale.clamp(min=1e-30)  # a constant coordinate: no division by zero
     mixture = GaussianMixture(components, tol=0.1, max_iter=500, random_state=seed)
     mixture.fit(((codes - shift) / scale).numpy())
     weights, means, covariances = map(

@@ -68,11 +68,14 @@ def pca(x, k):
     ----------
     Bishop, *Pattern Recognition and Machine Learning* (2006), eq. 12.3 and 12.5.
     """
-    validate.matrix(x, "x")
+    # The first row shows shape and dtype; NaN anywhere shows in the scatter, without another pass.
+    validate.matrix(x[:1] if isinstance(x, Tensor) and x.ndim == 2 else x, "x")
     validate.integer(k, "k", high=x.shape[1])
     if len(x) < 2:
         raise ValueError("x must have at least 2 rows to have a variance, got 1")
     mean, scatter = _moments(x.detach())
+    if not torch.isfinite(scatter.diagonal()).all():
+        raise ValueError("x must be finite, got NaN or infinity in x or in its squares")
     covariance = (scatter / (len(x) - 1)).cpu().numpy()  # (D, D)
     top = (len(mean) - k, len(mean) - 1)
     values, vectors = eigh(covariance, lower=False, subset_by_index=top)  # ascending

@@ -68,7 +68,7 @@ def peak_extra_memory(function):
     x = data.mnist("train").x.clone()
     small = x[:2000].clone()
     function(small)  # code pages and thread pools are not memory for the data
-    ballast = torch.ones(_peak() - _resident(), dtype=torch.uint8)  # up to the old peak
+    ballast = torch.ones(max(_peak() - _resident(), 0), dtype=torch.uint8)  # up to the old peak
     before = _peak()
     function(x)
     extra = (_peak() - before) / (x.numel() * x.element_size())

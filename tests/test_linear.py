@@ -146,6 +146,21 @@ def test_pca_and_closed_form_reject_bad_data(function, x, message):
         function(x, 1)
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("row", [0, 1, 4999, 5000, 11_999])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_pca_finds_a_single_bad_entry_in_any_chunk(value, row, dtype):
+    x = torch.zeros(12_000, 3, dtype=dtype)
+    x[row, 2] = value
+    with pytest.raises(ValueError, match="x must be finite, got NaN or infinity"):
+        pca(x, 1)
+
+
+def test_pca_rejects_finite_data_whose_squares_overflow():
+    with pytest.raises(ValueError, match="infinity in x or in its squares"):
+        pca(1e25 * correlated(dtype=torch.float32), 1)
+
+
 @pytest.mark.parametrize("k", [0, -1, 13, 2.0, True, "3", None])
 def test_pca_and_closed_form_reject_bad_k(k):
     for function in (pca, LinearAutoencoder.closed_form):
