@@ -40,7 +40,8 @@ def mnist(split):
     """Handwritten digits (LeCun et al., 1998): 60 000 to train, 10 000 to test.
 
     The tensors are cached and shared by all callers: work on a copy if you want to write into
-    them. A write in place is noticed at the next call, which reads the file again.
+    them. A write by an in-place operation of torch is noticed at the next call, which then reads
+    the file again; a write through ``.numpy()`` or ``.data`` is not.
 
     Parameters
     ----------
@@ -80,6 +81,7 @@ def _shared(filename, split):
 
 
 @lru_cache
+@torch.inference_mode(False)  # tensors made in inference mode would not count writes
 def _load(filename):
     arrays = np.load(BytesIO(_read_checked(files("aecourse") / "datasets" / filename)))
     return {split: _images(arrays, split) for split in ("train", "test")}

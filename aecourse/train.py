@@ -44,8 +44,8 @@ class History:
 def fit(model, loss_fn, batches, *, epochs, lr=1e-3, optimizer=None, schedule=None):
     """Train `model` in place by stochastic gradient descent.
 
-    Loss and gradient are checked before each step, so a bad gradient never touches the weights:
-    when training diverges the model keeps its last finite weights.
+    Loss, gradient and step size are checked before each step, so a bad step is never taken: when
+    training diverges the parameters keep their last finite values.
 
     Parameters
     ----------
@@ -71,9 +71,11 @@ def fit(model, loss_fn, batches, *, epochs, lr=1e-3, optimizer=None, schedule=No
     Raises
     ------
     FloatingPointError
-        If a term or the gradient is not finite: names epoch, step and term.
+        If a term or the gradient is not finite, or the step would overflow: names epoch, step
+        and term.
     ValueError
-        For a loss that is no dict with a "loss" of shape (B,), no batches, or bad settings.
+        For a loss that is no dict of tensors of shape (B,) with the key "loss", no batches, or bad
+        settings.
     """
     validate.integer(epochs, "epochs")
     if optimizer is None:
@@ -88,10 +90,11 @@ def fit(model, loss_fn, batches, *, epochs, lr=1e-3, optimizer=None, schedule=No
     for epoch in (bar := tqdm(range(1, epochs + 1), desc="epoch", disable=is_quiet())):
         sums, count = {}, 0
         for step, batch in enumerate(batches, start=1):
-            losses = _checked(loss_fn(model, _to(batch, device)), epoch, step)
+            batch = _to(batch, device)
+            losses = _checked(loss_fn(model, batch), _length(batch), epoch, step)
             optimizer.zero_grad()
             losses["loss"].mean().backward()
-            _check_gradient(model, epoch, step)
+            _check_step(optimizer, epoch, step)
             optimizer.step()
             if schedule is not None:
                 schedule.step()
@@ -135,30 +138,47 @@ def show_source(thing):
 def _to(batch, device):
     if isinstance(batch, Tensor):
         return batch.to(device)
-    return type(batch)(part.to(device) for part in batch)
+    if isinstance(batch, dict):
+        return {key: _to(part, device) for key, part in batch.items()}
+    parts = [_to(part, device) for part in batch]
+    return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
 
 
-def _checked(losses, epoch, step):
-    """Return `losses` if every term is finite and "loss" has shape (B,)."""
+def _length(batch):
+    if isinstance(batch, Tensor):
+        return len(batch)
+    return _length(next(iter(batch.values() if isinstance(batch, dict) else batch)))
+
+
+def _checked(losses, B, epoch, step):
+    """Return `losses` if it has a "loss" and every term is finite and of shape (B,)."""
     if not isinstance(losses, dict) or "loss" not in losses:
         raise ValueError(f'loss_fn must return a dict with the key "loss", got {losses!r:.80}')
-    if losses["loss"].ndim != 1:
-        shape = tuple(losses["loss"].shape)
-        raise ValueError(f'loss_fn must return one "loss" per image, shape (B,), got {shape}')
     for term, values in losses.items():
-        if not torch.isfinite(values.detach().sum()):
-            raise FloatingPointError(
-                f"term {term!r} is not finite in epoch {epoch}, step {step}; the weights are "
-                "those before this step: try a smaller learning rate"
+        if not isinstance(values, Tensor) or values.shape != (B,):
+            given = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+            raise ValueError(
+                f"loss_fn must return one value per image, shape ({B},), in every term; "
+                f"got {given} for {term!r}"
             )
+        if not torch.isfinite(values.detach().sum()):
+            raise FloatingPointError(f"term {term!r} is not finite{_where(epoch, step)}")
     return losses
 
 
-def _check_gradient(model, epoch, step):
-    gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    # The norm overflows long before a step could, so finite weights stay finite.
-    if not torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
-        raise FloatingPointError(
-            f"the gradient of 'loss' is not finite in epoch {epoch}, step {step}; the weights "
-            "are those before this step: try a smaller learning rate"
-        )
+def _check_step(optimizer, epoch, step):
+    """Stop before a step that is not finite, or so large that the weights could overflow."""
+    for group in optimizer.param_groups:
+        gradients = [p.grad for p in group["params"] if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if not torch.isfinite(norm):
+            raise FloatingPointError(f"the gradient of 'loss' is not finite{_where(epoch, step)}")
+        if not group["lr"] * (1 + norm) < 1e30:
+            raise FloatingPointError(f"the step along 'loss' overflows{_where(epoch, step)}")
+
+
+def _where(epoch, step):
+    return (
+        f" in epoch {epoch}, step {step}; the weights are those before this step: "
+        "try a smaller learning rate"
+    )

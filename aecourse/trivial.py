@@ -1,5 +1,7 @@
 """Chapter 01: the identity, the look-up table, and how to measure copying."""
 
+from math import isfinite
+
 import torch
 from torch import Tensor
 
@@ -23,11 +25,17 @@ def squared_error(x_hat, x):
     Raises
     ------
     ValueError
-        If the shapes differ: broadcasting would silently compare the wrong pixels.
+        If either is no float tensor of two dimensions, or the shapes differ: broadcasting would
+        silently compare the wrong pixels.
     """
+    for name, images in (("x_hat", x_hat), ("x", x)):
+        if not (isinstance(images, Tensor) and images.is_floating_point() and images.ndim == 2):
+            given = (images.dtype, *images.shape) if isinstance(images, Tensor) else type(images)
+            raise ValueError(f"{name} must be a float tensor of shape (B, D), got {given}")
     if x_hat.shape != x.shape:
-        raise ValueError(f"x_hat must have the shape of x, {tuple(x.shape)}, "
-                         f"got {tuple(x_hat.shape)}")  # fmt: skip
+        raise ValueError(
+            f"x_hat must have the shape of x, {tuple(x.shape)}, got {tuple(x_hat.shape)}"
+        )
     return (x_hat - x).square().sum(dim=1)  # (B,)
 
 
@@ -57,6 +65,7 @@ def copy_ratio(model, digits, noise, *, train_mean=None):
     Parameters
     ----------
     model : callable, (N, D) -> (N, D)
+        A module is measured in evaluation mode, without gradients.
     digits, noise : Tensor of shape (N, D), pixels in [0, 1]
     train_mean : Tensor of shape (D,), optional
         The mean image of the training set. By default that of MNIST, for which D is 784.
@@ -69,18 +78,26 @@ def copy_ratio(model, digits, noise, *, train_mean=None):
     Raises
     ------
     ValueError
-        For anything but two sets of images of equal D, a `train_mean` of another shape, or
-        images that all equal the mean (no variance to divide by).
+        For anything but two sets of images of equal D, a `train_mean` of another shape, images
+        that all equal the mean (no variance to divide by), or a model that returns NaN.
     """
     validate.images(digits, "digits")
     validate.images(noise, "noise", columns=digits.shape[1])
     if train_mean is None:
         train_mean = data.mnist("train").x.mean(dim=0).to(digits)
-    if train_mean.shape != digits.shape[1:]:
-        raise ValueError(f"train_mean must have shape ({digits.shape[1]},), "
-                         f"got {tuple(train_mean.shape)}")  # fmt: skip
-    on_noise = _relative_error(model, noise, train_mean.to(noise), "noise")
-    return on_noise / _relative_error(model, digits, train_mean.to(digits), "digits")
+    if not isinstance(train_mean, Tensor) or train_mean.shape != digits.shape[1:]:
+        given = tuple(train_mean.shape) if isinstance(train_mean, Tensor) else type(train_mean)
+        raise ValueError(f"train_mean must be a tensor of shape ({digits.shape[1]},), got {given}")
+    validate.matrix(train_mean[None], "train_mean")
+    was_training = getattr(model, "training", False)
+    if was_training:
+        model.eval()
+    try:
+        on_noise = _relative_error(model, noise, train_mean.to(noise), "noise")
+        return on_noise / _relative_error(model, digits, train_mean.to(digits), "digits")
+    finally:
+        if was_training:
+            model.train()
 
 
 @torch.no_grad()
@@ -88,20 +105,23 @@ def _relative_error(model, x, mean, name):
     variance = squared_error(mean.expand_as(x), x).mean().item()
     if variance == 0:
         raise ValueError(f"{name} must vary about train_mean, got images that all equal it")
-    return max(squared_error(model(x), x).mean().item() / variance, FLOOR)
+    error = squared_error(model(x), x).mean().item()
+    if not isfinite(error):
+        raise ValueError(f"model must return finite images, got an error of {error} on {name}")
+    return max(error / variance, FLOOR)
 
 
 class LookupCodec:
     """A one-number code without a bottleneck: the number of an image in a table.
 
     The encoder finds the nearest training image, the decoder looks it up. It compresses 784
-    pixels to one integer and has zero error on the table, and it has learnt nothing: on other
-    images it is nearest-neighbour search.
+    pixels to one integer and has zero error on the table (rows that differ by more than float32
+    rounding), and it has learnt nothing: on other images it is nearest-neighbour search.
 
     Parameters
     ----------
     train_x : Tensor of shape (N, D), pixels in [0, 1]
-        The table. N is at most 2**24, the integers that float32 holds exactly.
+        The table, of which a copy is kept. N is at most 2**24, up to which float32 counts exactly.
 
     Raises
     ------
@@ -110,10 +130,10 @@ class LookupCodec:
     """
 
     def __init__(self, train_x):
-        self.table = validate.images(train_x, "train_x")
+        self.table = validate.images(train_x, "train_x").detach().clone()
         if len(train_x) > 2**24:
             raise ValueError(f"train_x must have at most {2**24} rows, got {len(train_x)}")
-        self._half_norms = train_x.square().sum(dim=1) / 2  # (N,)
+        self._half_norms = self.table.square().sum(dim=1) / 2  # (N,)
 
     def encode(self, x):
         """The row number of the nearest table image, in Euclidean distance.
@@ -130,12 +150,12 @@ class LookupCodec:
             Whole numbers from 0 to N - 1.
         """
         validate.images(x, "x", columns=self.table.shape[1])
-        rows = [self._nearest(part.to(self.table)) for part in x.split(1024)]
+        rows = [self._nearest(part.detach().to(self.table)) for part in x.split(1024)]
         return torch.cat(rows).unsqueeze(1).to(x.dtype)  # (B, 1)
 
     def _nearest(self, x):
         # |x - t|^2 / 2 = |x|^2 / 2 - x.t + |t|^2 / 2, and the first term is the same for all t
-        return (x @ self.table.T - self._half_norms).argmax(dim=1)  # (B,)
+        return (x @ self.table.T).sub_(self._half_norms).argmax(dim=1)  # (B,)
 
     def decode(self, h):
         """The table images with the given row numbers.

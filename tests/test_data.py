@@ -41,6 +41,13 @@ def test_a_write_into_the_shared_tensor_does_not_reach_the_next_caller():
     assert torch.equal(data.fashion("test").x, pristine)
 
 
+def test_a_first_call_in_inference_mode_leaves_the_cache_usable():
+    data._load.cache_clear()
+    with torch.inference_mode():
+        data.fashion("test")
+    assert data.fashion("test").x.shape == (2000, 784)
+
+
 @pytest.mark.parametrize("split", ["validation", None, 0, "Train"])
 def test_an_unknown_split_is_refused(split):
     with pytest.raises(ValueError, match="split must be 'train' or 'test'"):

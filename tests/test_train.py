@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from aecourse import train
-from aecourse.data import batches
+from aecourse.data import Images, batches
 from aecourse.trivial import reconstruction_loss
 
 X = torch.rand(64, 5, generator=torch.Generator().manual_seed(0))
@@ -70,6 +70,7 @@ def test_a_dataloader_and_labelled_batches_are_accepted():
     pairs = torch.utils.data.TensorDataset(X, X)
     train.fit(make_model(), supervised, torch.utils.data.DataLoader(pairs, 16), epochs=1)
     train.fit(make_model(), supervised, batches(X, 16, y=X, seed=0), epochs=1)
+    train.fit(make_model(), supervised, [Images(X, X)], epochs=1)
 
 
 def test_divergence_stops_with_finite_weights_and_names_epoch_step_and_term():
@@ -77,6 +78,15 @@ def test_divergence_stops_with_finite_weights_and_names_epoch_step_and_term():
     optimizer = torch.optim.SGD(model.parameters(), lr=1e6)
     with pytest.raises(FloatingPointError, match=r"epoch \d+, step \d+"):
         train.fit(model, reconstruction_loss, batches(X, 8, seed=0), epochs=50, optimizer=optimizer)
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam])
+def test_a_step_that_would_overflow_is_not_taken(optimizer):
+    model = make_model()
+    with pytest.raises(FloatingPointError, match="overflows in epoch 1, step 1"):
+        train.fit(model, reconstruction_loss, batches(X, 8, seed=0), epochs=2,
+                  optimizer=optimizer(model.parameters(), lr=1e35))  # fmt: skip
     assert all(p.isfinite().all() for p in model.parameters())
 
 
@@ -108,8 +118,11 @@ def test_a_bad_gradient_of_a_finite_loss_never_touches_the_weights():
     [
         (lambda m, x: m(x).sum(), {}, 'dict with the key "loss"'),
         (lambda m, x: {"nll": m(x).sum(1)}, {}, 'dict with the key "loss"'),
-        (lambda m, x: {"loss": m(x).sum()}, {}, r"one \"loss\" per image.*got \(\)"),
-        (lambda m, x: {"loss": m(x)}, {}, r"shape \(B,\), got \(8, 5\)"),
+        (lambda m, x: {"loss": m(x).sum()}, {}, r"one value per image.*got \(\) for 'loss'"),
+        (lambda m, x: {"loss": m(x)}, {}, r"shape \(8,\).*got \(8, 5\) for 'loss'"),
+        (lambda m, x: {"loss": m(x).sum(0)}, {}, r"shape \(8,\).*got \(5,\) for 'loss'"),
+        (lambda m, x: {"loss": m(x).sum(1), "kl": m(x).sum()}, {}, r"got \(\) for 'kl'"),
+        (lambda m, x: {"loss": [1.0] * 8}, {}, "got list for 'loss'"),
         (reconstruction_loss, {"epochs": 0}, "epochs must be >= 1"),
         (reconstruction_loss, {"epochs": 1.5}, "epochs must be an integer"),
         (reconstruction_loss, {"lr": 0}, "lr must be a finite number > 0"),

@@ -38,6 +38,14 @@ def test_squared_error_refuses_to_broadcast():
         trivial.squared_error(X[:1], X)
 
 
+@pytest.mark.parametrize("bad", [X.byte(), X.view(6, 2, 2), X[0], X.numpy(), X.tolist()])
+def test_squared_error_refuses_what_is_no_float_matrix(bad):
+    with pytest.raises(ValueError, match=r"^x_hat must be a float tensor of shape \(B, D\)"):
+        trivial.squared_error(bad, X)
+    with pytest.raises(ValueError, match=r"^x must be a float tensor of shape \(B, D\)"):
+        trivial.squared_error(X, bad)
+
+
 def test_the_gradient_of_the_loss_is_that_of_finite_differences():
     model = torch.nn.Linear(4, 4).double()
     x = X.double()
@@ -102,6 +110,23 @@ def test_copy_ratio_names_what_is_wrong_with_its_input(digits_in, noise_in, mess
         trivial.copy_ratio(lambda x: x, digits_in, noise_in)
 
 
+def test_copy_ratio_refuses_a_mean_or_a_model_with_nan():
+    nan = torch.full((4,), float("nan"))
+    with pytest.raises(ValueError, match="train_mean must be finite"):
+        trivial.copy_ratio(lambda x: x, X, X, train_mean=nan)
+    with pytest.raises(ValueError, match="train_mean must be a tensor.*list"):
+        trivial.copy_ratio(lambda x: x, X, X, train_mean=[0.0] * 4)
+    with pytest.raises(ValueError, match="model must return finite images"):
+        trivial.copy_ratio(lambda x: x * nan, X, X, train_mean=X.mean(dim=0))
+
+
+def test_copy_ratio_measures_in_evaluation_mode_and_leaves_the_model_as_it_was():
+    model = torch.nn.BatchNorm1d(4)
+    before = model.running_mean.clone()
+    trivial.copy_ratio(model, X, X.flip(0), train_mean=X.mean(dim=0))
+    assert model.training and torch.equal(model.running_mean, before)
+
+
 def test_copy_ratio_needs_images_that_vary():
     with pytest.raises(ValueError, match="digits must vary"):
         trivial.copy_ratio(lambda x: x, X[:1], X[1:2], train_mean=X[0])
@@ -122,6 +147,13 @@ def test_on_other_images_it_is_nearest_neighbour_search(digits):
     codec = trivial.LookupCodec(table)
     assert torch.equal(codec.encode(other).squeeze(1).long(), brute_force)
     assert torch.equal(codec(other), table[brute_force])
+
+
+def test_the_codec_keeps_its_own_copy_of_the_table():
+    images = X.clone()
+    codec = trivial.LookupCodec(images)
+    images.zero_()
+    assert torch.equal(codec(X), X)
 
 
 def test_codes_are_one_number_per_image_in_either_precision():
@@ -155,7 +187,8 @@ def half(x_hat, x):
 @pytest.mark.parametrize(
     ("name", "right"),
     [("trivial-1", 1.0), ("trivial-2", 0.875), ("trivial-3", trivial.squared_error),
-     ("trivial-4", "C ")],
+     ("trivial-1", torch.ones(1, 1)), ("trivial-2", torch.tensor(0.875).numpy()),
+     ("trivial-4", "C "), ("trivial-4", "(c)")],
 )  # fmt: skip
 def test_the_checkers_accept_the_solutions(name, right, capsys):
     assert check(name, right)
@@ -166,6 +199,8 @@ def test_the_checkers_accept_the_solutions(name, right, capsys):
     ("name", "wrong", "hint"),
     [
         ("trivial-1", 0, "perfect copy of noise"),
+        ("trivial-1", 0.25, "one of the two"),
+        ("trivial-1", 0.5, "not the model with the identity"),
         ("trivial-1", 1e6, "again"),
         ("trivial-1", float("nan"), "again"),
         ("trivial-1", "one", "one number"),
@@ -181,6 +216,7 @@ def test_the_checkers_accept_the_solutions(name, right, capsys):
         ("trivial-3", lambda a, b: (a - b).sum(1), "cancel"),
         ("trivial-3", lambda a, b: a @ b, "RuntimeError"),
         ("trivial-3", None, "function itself"),
+        ("trivial-3", lambda a, b: (a.copy_(b) - b).sum(1), "values are not"),
         ("trivial-4", "a", "one more coordinate"),
         ("trivial-4", "b", "balance"),
         ("trivial-4", "d", "one letter"),

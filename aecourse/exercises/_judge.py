@@ -1,7 +1,9 @@
 """What several checkers need: comparing numbers and choices, and running a reader's function."""
 
+import math
 from numbers import Real
 
+import numpy as np
 import torch
 
 
@@ -10,7 +12,7 @@ def number(answer, right, *, rel=0.01, traps=()):
 
     Parameters
     ----------
-    answer : number or one-element Tensor
+    answer : number, or Tensor or array of one element
     right : float
     rel : float
         Relative tolerance (absolute if `right` is 0).
@@ -22,7 +24,7 @@ def number(answer, right, *, rel=0.01, traps=()):
     str or None
         None if right, else a hint.
     """
-    if isinstance(answer, torch.Tensor) and answer.numel() == 1:
+    if isinstance(answer, torch.Tensor | np.ndarray) and math.prod(answer.shape) == 1:
         answer = answer.item()
     if isinstance(answer, bool) or not isinstance(answer, Real):
         return f"The answer is one number, not {type(answer).__name__}."
@@ -36,7 +38,7 @@ def number(answer, right, *, rel=0.01, traps=()):
 
 def choice(answer, right, hints):
     """Compare a letter with the right one; `hints` says why each other letter is wrong."""
-    letter = answer.strip().lower() if isinstance(answer, str) else None
+    letter = answer.strip(" ().").lower() if isinstance(answer, str) else None
     if letter == right:
         return None
     return hints.get(letter, f"Answer with one letter of {', '.join(sorted({right, *hints}))}.")

@@ -6,10 +6,13 @@ from aecourse.exercises import _judge
 
 
 def trivial_1(answer):
-    """The copy ratio of a model that always answers the mean digit."""
+    """The copy ratio of a model that pulls every image half way to the mean digit."""
     return _judge.number(answer, 1.0, traps=[
-        (0.0, "A ratio of 0 would mean a perfect copy of noise. Put the constant answer into the "
-              "definition in 'One number for copying' and see what cancels."),
+        (0.25, "That is one of the two relative errors. The ratio divides one by the other."),
+        (0.5, "The ratio compares noise with digits, not the model with the identity: write down "
+              "both relative errors as in 'One number for copying'."),
+        (0.0, "A ratio of 0 would mean a perfect copy of noise. Write down both relative errors as "
+              "in 'One number for copying'."),
     ])  # fmt: skip
 
 
@@ -28,10 +31,10 @@ def trivial_3(answer):
     """A function (x_hat, x) -> (B,): the squared error, summed over pixels."""
     generator = torch.Generator().manual_seed(1)
     x_hat, x = torch.rand(3, 5, generator=generator), torch.rand(3, 5, generator=generator)
-    result, hint = _judge.call(answer, x_hat, x)
+    squares = (x_hat - x) ** 2
+    result, hint = _judge.call(answer, x_hat.clone(), x.clone())
     if hint:
         return hint
-    squares = (x_hat - x) ** 2
     if isinstance(result, torch.Tensor) and result.shape == ():
         return ("You return one number for the whole batch. Keep one value per image: the mean "
                 "over the batch is the loop's work (section 'The one loop').")  # fmt: skip
