@@ -38,7 +38,7 @@ STYLE = {
 }
 plt.rcParams.update(STYLE)
 WIDEST = 4.2  # inches
-SCREEN = 144  # pixels per inch at which a picture is shown; it is stored 1.5 times as fine
+SCREEN = 125  # pixels per inch at which a picture is shown: letters as large as the text
 
 
 class _Picture:

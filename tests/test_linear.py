@@ -327,9 +327,9 @@ def test_principal_angles_of_equal_spaces_are_zero(dtype):
     assert angles.max() < (1e-3 if dtype == torch.float32 else 1e-10)
 
 
-@pytest.mark.parametrize("degrees", [1e-9, 1e-4, 0.02, 1.0, 44.9, 45.1, 89.0, 90.0])
+@pytest.mark.parametrize("degrees", [1e-9, 1e-4, 0.02, 1.0, 44.9, 45.1, 89.999999, 90.0])
 def test_a_known_rotation_is_measured_to_ten_digits(degrees):
-    """An arccosine would read 0 for the first of them."""
+    """An arccosine would read 0 for the first of them, an arcsine 90 for the last two."""
     t = torch.deg2rad(torch.tensor(degrees, dtype=torch.float64))
     A = torch.eye(2, 5, dtype=torch.float64)
     B = A.clone()

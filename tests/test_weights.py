@@ -81,7 +81,7 @@ def test_an_unknown_name_is_refused_and_the_known_ones_listed(name):
     ids=["other shape", "fewer parameters", "other parameters"],
 )
 def test_another_model_is_refused(folder, model):
-    with pytest.raises(ValueError, match="model does not fit the weights 'small'"):
+    with pytest.raises(ValueError, match="model must fit the weights 'small'"):
         weights.load(model, "small")
 
 

@@ -89,13 +89,14 @@ def check(cell, where: str) -> None:
 def set_figure(cell, topic: str, number: int) -> bool:
     """Copy the caption and alt text from the output to the cell, where MyST-NB reads them."""
     cell.metadata.pop("mystnb", None)
-    figures = [o.metadata.aecourse for o in cell.outputs if "aecourse" in o.get("metadata", {})]
-    if not figures:
+    outputs = [out for out in cell.outputs if "aecourse" in out.get("metadata", {})]
+    if not outputs:
         return False
-    figure = figures[0]  # check() has seen to it that there is only one
+    figure = outputs[0].metadata.aecourse  # check() has seen to it that there is only one
+    width = outputs[0].metadata.get("image/png", {}).get("width")
     name = f"fig-{topic}-{figure.get('name') or number}"
     cell.metadata["mystnb"] = {
-        "image": {"alt": figure.alt},
+        "image": {"alt": figure.alt} | ({"width": f"{width}px"} if width else {}),
         "figure": {"caption": figure.caption, "name": name},
     }
     return True

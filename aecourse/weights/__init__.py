@@ -39,12 +39,12 @@ def load(model, name):
     if name not in entries:
         raise ValueError(f"name must be one of {sorted(entries)}, got {name!r}")
     tensors = parse(_read_checked(FOLDER / f"{name}.safetensors", entries[name]))
-    tensors = {key: tensor.to(model.state_dict()[key].dtype) if key in model.state_dict()
-               else tensor for key, tensor in tensors.items()}  # fmt: skip
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise ValueError(f"model does not fit the weights {name!r}: {error}") from None
+    shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+    wanted = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
+    if shapes != wanted:  # checked first: load_state_dict would load what fits, then stop
+        odd = sorted(shapes.items() ^ wanted.items())
+        raise ValueError(f"model must fit the weights {name!r}, got a difference in {odd[0]}")
+    model.load_state_dict(tensors)  # copies into the model's own dtype
     return model
 
 
