@@ -35,11 +35,11 @@ class Autoencoder(nn.Module):
 
     def encode(self, x):
         """Images to codes h = g(x), (B, D) -> (B, k). ValueError for another shape, dtype, NaN."""
-        return self.encoder(_input(x, "x", self.encoder[0]))
+        return self.encoder(validate.matrix(x, "x", self.sizes[0], self.encoder[0].weight.dtype))
 
     def decode(self, h):
         """Codes to images f(h), (B, k) -> (B, D). ValueError for another shape, dtype, NaN."""
-        return self.decoder(_input(h, "h", self.decoder[0]))
+        return self.decoder(validate.matrix(h, "h", self.sizes[-1], self.decoder[0].weight.dtype))
 
     def forward(self, x):
         """Images to their reconstructions f(g(x)), (B, D) -> (B, D)."""
@@ -75,13 +75,6 @@ def _widths(sizes):
     if not isinstance(sizes, (list, tuple)) or len(sizes) < 2:
         raise ValueError(f"sizes must list at least two widths, got {sizes!r}")
     return [validate.integer(size, "each of sizes") for size in sizes]
-
-
-def _input(x, name, layer):
-    validate.matrix(x, name, columns=layer.in_features)
-    if x.dtype != layer.weight.dtype:
-        raise ValueError(f"{name} must be {layer.weight.dtype} as the weights, got {x.dtype}")
-    return x
 
 
 def code_range(h, tail=0.005):

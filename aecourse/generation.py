@@ -88,7 +88,7 @@ def frechet_distance(features_a, features_b):
 
     Parameters
     ----------
-    features_a, features_b : Tensor of shape (N, K) and (M, K), N, M >= 2
+    features_a, features_b : Tensor of shape (N, k) and (M, k), N, M >= 2
 
     Returns
     -------
@@ -136,8 +136,8 @@ class CodeSampler:
     ----------
     weights : Tensor of shape (C,)
         Probabilities of the C components.
-    means : Tensor of shape (C, K)
-    roots : Tensor of shape (C, K, K)
+    means : Tensor of shape (C, k)
+    roots : Tensor of shape (C, k, k)
         Lower triangular L with positive diagonal; the covariance of a component is L L^T.
     like : Tensor
         Codes are drawn in its dtype and on its device.
@@ -148,18 +148,18 @@ class CodeSampler:
         self._like = like.new_empty(0)
 
     def __call__(self, n, seed=0):
-        """Draw n codes, (n, K); the same seed draws the same codes. ValueError if n < 1."""
+        """Draw n codes, (n, k); the same seed draws the same codes. ValueError if n < 1."""
         validate.integer(n, "n")
         generator = torch.Generator().manual_seed(validate.integer(seed, "seed", low=0))
         component = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         eps = torch.randn(n, self.means.shape[1], generator=generator, dtype=torch.float64)
-        h = self.means[component]  # (n, K)
+        h = self.means[component]  # (n, k)
         for c in component.unique():
             h[component == c] += eps[component == c] @ self.roots[c].T
         return h.to(self._like)
 
     def log_density(self, h):
-        """The log-density at each code, in nats, (N, K) -> (N,), float64.
+        """The log-density at each code, in nats, (N, k) -> (N,), float64.
 
         ValueError for another shape or dtype, or NaN. Bishop (2006), eq. 2.43 and 9.7.
         """
@@ -176,12 +176,12 @@ def gaussian_sampler(h):
 
     Parameters
     ----------
-    h : Tensor of shape (N, K), at least two different rows
+    h : Tensor of shape (N, k), at least two different rows
 
     Returns
     -------
     CodeSampler
-        A callable (n, seed=0) -> Tensor of shape (n, K).
+        A callable (n, seed=0) -> Tensor of shape (n, k).
 
     Raises
     ------
@@ -200,16 +200,16 @@ def mixture_sampler(h, components=50, *, seed=0):
 
     Parameters
     ----------
-    h : Tensor of shape (N, K), more than `components` different rows
+    h : Tensor of shape (N, k), more than `components` different rows
     components : int >= 1
-        Each has about K^2 / 2 parameters: keep N / components well above K.
+        Each has about k^2 / 2 parameters: keep N / components well above k.
     seed : int >= 0
         Of the k-means start.
 
     Returns
     -------
     CodeSampler
-        A callable (n, seed=0) -> Tensor of shape (n, K).
+        A callable (n, seed=0) -> Tensor of shape (n, k).
 
     Raises
     ------
@@ -236,5 +236,5 @@ def mixture_sampler(h, components=50, *, seed=0):
     weights, means, covariances = map(
         torch.from_numpy, (mixture.weights_, mixture.means_, mixture.covariances_)
     )
-    roots = torch.linalg.cholesky(covariances)  # (C, K, K)
+    roots = torch.linalg.cholesky(covariances)  # (C, k, k)
     return CodeSampler(weights, shift + scale * means, scale[:, None] * roots, like=h)

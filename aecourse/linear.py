@@ -28,12 +28,12 @@ class PCA(NamedTuple):
 
     def encode(self, x):
         """Coordinates along the components, (B, D) -> (B, k). ValueError for bad input."""
-        validate.matrix(x, "x", columns=len(self.mean))
+        validate.matrix(x, "x", len(self.mean), self.mean.dtype)
         return (x - self.mean) @ self.components.T
 
     def decode(self, h):
         """The point with these coordinates, (B, k) -> (B, D). ValueError for bad input."""
-        validate.matrix(h, "h", columns=len(self.components))
+        validate.matrix(h, "h", len(self.components), self.mean.dtype)
         return h @ self.components + self.mean
 
     def reconstruct(self, x):
@@ -202,12 +202,12 @@ class LinearAutoencoder(nn.Module):
 
     def encode(self, x):
         """Images to codes, (B, d) -> (B, k). ValueError for another shape, dtype or NaN."""
-        validate.matrix(x, "x", columns=len(self.mean))
+        validate.matrix(x, "x", len(self.mean), self.U.dtype)
         return (x - self.mean) @ self.U.T
 
     def decode(self, h):
         """Codes to images, (B, k) -> (B, d). ValueError for another shape, dtype or NaN."""
-        validate.matrix(h, "h", columns=len(self.U))
+        validate.matrix(h, "h", len(self.U), self.U.dtype)
         return h @ self.V.T + self.mean
 
     def forward(self, x):
@@ -263,7 +263,7 @@ def _orthonormal(rows, name, columns=None):
     """An orthonormal basis, as rows in float64, of the space that `rows` span."""
     validate.matrix(rows, name, columns)
     smallest = 10 * torch.finfo(rows.dtype).eps  # relative: below it, rounding
-    rows = rows.detach().double()
+    rows = torch.nn.functional.normalize(rows.detach().double(), eps=1e-300)  # scale is no matter
     singular = torch.linalg.svdvals(rows)
     if len(rows) > rows.shape[1] or singular[-1] <= smallest * singular[0]:
         raise ValueError(f"{name} must have linearly independent rows, got rank below {len(rows)}")

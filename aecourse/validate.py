@@ -10,7 +10,7 @@ import torch
 FLOATS = (torch.float32, torch.float64)
 
 
-def matrix(x, name, columns=None):
+def matrix(x, name, columns=None, dtype=None):
     """Check that `x` is a finite, non-empty float matrix and return it.
 
     Parameters
@@ -20,6 +20,8 @@ def matrix(x, name, columns=None):
         The argument's name, for the message.
     columns : int, optional
         The D that is accepted; any D >= 1 if omitted.
+    dtype : torch.dtype, optional
+        The one that is accepted, that of a model's weights; float32 and float64 if omitted.
 
     Raises
     ------
@@ -30,6 +32,8 @@ def matrix(x, name, columns=None):
         raise ValueError(f"{name} must be a torch.Tensor, got {type(x).__name__}")
     if x.dtype not in FLOATS:
         raise ValueError(f"{name} must be float32 or float64, got {x.dtype}")
+    if dtype is not None and x.dtype != dtype:
+        raise ValueError(f"{name} must be {dtype} as the weights, got {x.dtype}")
     wanted = f"(N, {columns})" if columns is not None else "(N, D)"
     if x.ndim != 2 or (columns is not None and x.shape[1] != columns):
         raise ValueError(f"{name} must have shape {wanted}, got {tuple(x.shape)}")

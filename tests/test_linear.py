@@ -464,3 +464,16 @@ def test_the_number_of_linear_1_is_measured_on_five_real_points():
     torch.testing.assert_close(pca(x, 3).explained_variance.tolist(), [8.0, 3.0, 1.0])
     error = (pca(x, 1).reconstruct(x) - x).square().sum(dim=1).mean()
     assert check("linear-1", error)
+
+
+def test_a_model_refuses_another_float_dtype_than_its_own():
+    model, basis = LinearAutoencoder(4, 2), pca(torch.rand(6, 4), 2)
+    for function, columns in ((model, 4), (model.encode, 4), (model.decode, 2),
+                              (basis.encode, 4), (basis.decode, 2)):  # fmt: skip
+        with pytest.raises(ValueError, match="must be torch.float32 as the weights.*float64"):
+            function(torch.rand(3, columns, dtype=torch.float64))
+
+
+def test_principal_angles_do_not_depend_on_the_scale_of_a_row():
+    A = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1e-7, 0.0]])
+    assert principal_angles(A, torch.eye(3)[:2]).max() < 1e-6

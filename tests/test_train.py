@@ -21,7 +21,7 @@ def make_model():
 def test_fit_does_what_a_loop_written_out_by_hand_does():
     ours, by_hand = make_model(), make_model()
     history = train.fit(ours, reconstruction_loss, batches(X, 16, seed=3), epochs=2, lr=0.01)
-    optimizer = torch.optim.Adam(by_hand.parameters(), lr=0.01)
+    optimizer = torch.optim.Adam(by_hand.parameters(), lr=0.01, fused=True)
     loader, means = batches(X, 16, seed=3), []
     for _ in range(2):
         losses = []
@@ -48,7 +48,8 @@ def test_the_history_weights_a_short_last_batch_by_its_size():
 def test_an_optimizer_can_be_handed_on_to_continue():
     once, twice = make_model(), make_model()
     train.fit(once, reconstruction_loss, batches(X, 16, seed=0), epochs=4, lr=0.01)
-    optimizer, loader = torch.optim.Adam(twice.parameters(), lr=0.01), batches(X, 16, seed=0)
+    optimizer = torch.optim.Adam(twice.parameters(), lr=0.01, fused=True)
+    loader = batches(X, 16, seed=0)
     for _ in range(2):
         train.fit(twice, reconstruction_loss, loader, epochs=2, optimizer=optimizer)
     assert torch.equal(once.weight, twice.weight)

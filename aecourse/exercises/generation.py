@@ -63,7 +63,7 @@ def generation_4(answer):
     """What the right mean and scale in each dimension do to the score of noise."""
     where = "See 'Is it only the scale?': what remained wrong after rescaling?"
     return _judge.choice(answer, "a", {
-        "b": f"Mean and scale are not what separates noise from codes. {where}",
+        "b": f"Mean and scale are off, but not the main fault. {where}",
         "c": f"The mixture also knows where the clumps are. {where}",
     })  # fmt: skip
 

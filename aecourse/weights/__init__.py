@@ -14,7 +14,10 @@ FOLDER = files("aecourse") / "weights"
 
 
 def manifest():
-    """The entries of all shipped weights: command, seed, time, metrics and SHA-256, by name."""
+    """The entries of all shipped weights: command, seed, time, metrics and SHA-256, by name.
+
+    Metrics are those before rounding to float16.
+    """
     return json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
 
 
@@ -24,7 +27,8 @@ def load(model, name):
     Parameters
     ----------
     model : nn.Module
-        Of the class and sizes that the manifest's entry names.
+        Of the class, sizes and activation that the recipe in ``aecourse/weights/__main__.py``
+        builds; only the names and shapes of its tensors are checked.
     name : str
         An entry of the manifest.
 

@@ -19,7 +19,7 @@ SEED = 0
 
 
 def digit_classifier():
-    """Cross-entropy on digits shifted by up to two pixels; about 3 minutes on 2 cores."""
+    """Cross-entropy on digits shifted by up to two pixels."""
     model = DigitClassifier()
     x, y = data.mnist("train")
     _fit(model, _classification_loss, data.batches(x, 128, y=y, seed=SEED), epochs=8, lr=4e-3)
