@@ -7,9 +7,8 @@ import matplotlib
 # Kernels inherit the environment: no progress bars in what is compared with the stored outputs.
 os.environ["AECOURSE_QUIET"] = "1"
 
-# Threads that wait must sleep, not spin, and parallel workers (-n) must share the cores: with more
-# threads than cores, spinning makes everything ten times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Parallel workers (-n) share the cores: with more threads than cores, threads that wait for each
+# other make everything ten times slower.
 workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 if workers > 1:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, os.cpu_count() // workers)))
