@@ -2,8 +2,9 @@
 
 A diagram is a chain of parts, left to right. Tensors are boxes (data, code) or a circle
 (noise), maps are trapezoids: an encoder narrows, a decoder widens. The shape of a tensor stands
-under it. A dashed arrow below the chain is a gradient: it flows from the loss back to the part
-that it points at, and a bar at its head means that it stops there.
+under it. Noise may also enter a part from above. A dashed arrow below the chain is a gradient: it
+flows from the loss back to the part that it points at, and a bar at its head means that it stops
+there.
 """
 
 from html import escape
@@ -19,6 +20,7 @@ COLOURS = {
 }
 WIDTHS = {"data": 44, "code": 40, "noise": 40, "encoder": 62, "decoder": 62}
 GAP, MIDDLE, TALL, SHORT = 20, 44, 32, 16  # arrow length, axis, half-heights of a trapezoid
+NOISE_TOP = 44  # added height for noise that enters from above
 
 
 class Part(NamedTuple):
@@ -52,12 +54,14 @@ class Diagram:
         return self.alt
 
 
-def diagram(parts, *, gradients=(), caption, alt):
+def diagram(parts, *, noise=(), gradients=(), caption, alt):
     """Draw a chain of parts.
 
     Parameters
     ----------
     parts : sequence of Part or of tuples (role, label[, shape])
+    noise : sequence of (position, label[, shape])
+        Noise that enters the part at `position` from above: a circle with an arrow down.
     gradients : sequence of (start, end, stopped)
         Positions in `parts` (negative ones count from the right) between which a gradient
         flows from right to left; `stopped` draws the bar.
@@ -84,12 +88,17 @@ def diagram(parts, *, gradients=(), caption, alt):
         lefts.append(x)
         x += WIDTHS[part.role] + GAP
     width, height = x - GAP + 6, 96 + 26 * len(gradients)
+    top = NOISE_TOP if noise else 0
     body = [_part(part, left) for part, left in zip(parts, lefts, strict=True)]
     body += [_arrow(left - GAP + 2, left - 2, MIDDLE) for left in lefts[1:]]
+    for position, *texts in noise:
+        part = parts[position]
+        body.append(_noise(Part("noise", *texts), lefts[position] + WIDTHS[part.role] / 2,
+                           TALL if part.role == "data" else SHORT))  # fmt: skip
     for row, (start, end, stopped) in enumerate(gradients):
         ends = [lefts[i] + WIDTHS[parts[i].role] / 2 for i in (start, end)]
         body.append(_gradient(*ends, 114 + 26 * row, stopped))
-    return Diagram(_figure(width, height, body, caption, alt), alt)
+    return Diagram(_figure(width, height, top, body, caption, alt), alt)
 
 
 def _part(part, left):
@@ -108,6 +117,17 @@ def _part(part, left):
         outline = (f'<rect x="{left}" y="{MIDDLE - half}" width="{width}" height="{2 * half}" '
                    f'rx="4" {paint}/>')  # fmt: skip
     return outline + _text(centre, MIDDLE + 5, part.label) + _text(centre, 92, part.shape, 12)
+
+
+def _noise(part, centre, half):
+    """A circle above the part around `centre`, with an arrow down to it."""
+    radius = WIDTHS["noise"] / 2
+    y = MIDDLE - half - 14 - radius  # 14 for the arrow
+    circle = _part(part._replace(shape=""), centre - radius)
+    arrow = (f'<path d="M{centre:g} {y + radius:g}v12m-4 -5l4 5l4 -5" fill="none" '
+             'stroke="currentColor" stroke-width="1.5"/>')  # fmt: skip
+    shape = _text(centre + radius + 14, y + 5, part.shape, 12)
+    return f'<g transform="translate(0 {y - MIDDLE:g})">{circle}</g>{arrow}{shape}'
 
 
 def _arrow(start, end, y):
@@ -131,10 +151,10 @@ def _text(x, y, text, size=14):
             f'fill="currentColor">{escape(text)}</text>')  # fmt: skip
 
 
-def _figure(width, height, body, caption, alt):
+def _figure(width, height, top, body, caption, alt):
     return (
         '<figure class="ae-diagram" style="margin:1em 0;text-align:center">'
-        f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {width} {height}" '
+        f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 {-top} {width} {height + top}" '
         f'style="width:100%;max-width:{1.3 * width:.0f}px" font-family="sans-serif">'
         f'{"".join(body)}</svg><figcaption>{escape(caption)}</figcaption></figure>'
     )

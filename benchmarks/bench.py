@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 import bench_fit
+import bench_likelihood
 import bench_pca
 import torch
 
@@ -45,6 +46,7 @@ def main():
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, "
                    f"Python {platform.python_version()}, torch {torch.__version__}",
         "date": date.today().isoformat(),
+        "likelihood": bench_likelihood.run(),  # first: it measures peak memory
         "pca": bench_pca.run(),
         "fit": bench_fit.run(),
         "quality": quality(),

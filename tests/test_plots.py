@@ -81,6 +81,18 @@ def test_a_diagram_is_well_formed_and_says_what_it_shows():
     assert texts == ["x", "784", "g", "h", "30", "f", "gradient"]
 
 
+def test_noise_enters_a_diagram_from_above_inside_the_drawing():
+    html = diagram(CHAIN, noise=[(2, "n1", "30"), (0, "n0")], caption="c", alt="a")._repr_html_()
+    svg = ET.fromstring(html)[0]
+    top = float(svg.get("viewBox").split()[1])
+    groups = svg.findall("g")
+    assert [g.find("text").text for g in groups] == ["n1", "n0"]
+    for group in groups:
+        shift, circle = float(group.get("transform")[12:-1]), group.find("circle")
+        centre, radius = float(circle.get("cy")) + shift, float(circle.get("r"))
+        assert top < centre - radius and centre + radius < 30
+
+
 def test_a_diagram_refuses_unknown_roles_and_empty_texts():
     with pytest.raises(ValueError, match="role must be one of.*'box'"):
         diagram([("box", "x")], caption="c", alt="a")
