@@ -179,10 +179,11 @@ class VAE(nn.Module):
         """
         _check_pixels(x) if self.likelihood == "bernoulli" else _check(x, "x")
         output, shape = self.encoder(x), (len(x), self.latent)
-        given = [getattr(part, "shape", type(part)) for part in output]
+        parts = output if isinstance(output, (tuple, list)) else [output]
+        given = [tuple(p.shape) if isinstance(p, torch.Tensor) else type(p).__name__ for p in parts]
         if given != [shape, shape]:
             raise ValueError(f"encoder must return (mu, logvar) of shape {shape} each, got "
-                             f"{', '.join(str(tuple(g)) for g in given)}")  # fmt: skip
+                             f"{', '.join(map(str, given))}")  # fmt: skip
         return output
 
     def decode(self, z):
@@ -190,7 +191,7 @@ class VAE(nn.Module):
 
         ValueError for another shape or dtype, or NaN (as `gaussian_kl`).
         """
-        _check(z, "z", ("B", self.latent), next(self.parameters()).dtype)
+        _check(z, "z", ("B", self.latent), next(self.parameters(), z).dtype)
         return self.decoder(z)
 
     def log_likelihood(self, x, z):
@@ -230,10 +231,12 @@ class VAE(nn.Module):
     def sample(self, n, generator=None):
         """Draw n latents from the prior and return their mean images, (n, D).
 
-        ValueError for n < 1.
+        Without a generator they come from the CPU's global one, so that a seed gives the same
+        latents on every device. ValueError for n < 1.
         """
-        z = torch.randn(validate.integer(n, "n"), self.latent, generator=generator)
-        return self.pixels(z.to(next(self.parameters())))
+        device = "cpu" if generator is None else generator.device
+        z = torch.randn(validate.integer(n, "n"), self.latent, generator=generator, device=device)
+        return self.pixels(z.to(next(self.parameters(), z)))
 
 
 def vae_loss(model, x, beta=1.0):

@@ -202,6 +202,16 @@ def test_results_come_in_the_dtype_of_x_and_inputs_are_not_modified(dtype):
     assert all(torch.equal(a, b) for a, b in zip(before, (x, *q, model.W, model.b)))
 
 
+def test_pairs_keep_their_digits_in_float32_at_little_noise():
+    single = linear_gaussian(784, 2, 0.02, torch.float32)
+    double = LinearGaussianModel(single.W.double(), single.b.double(), 0.02)
+    x = single.sample(30, torch.Generator().manual_seed(0))
+    z = single.encode(x)[0]  # near the image, where a difference of large squares is worst
+    found = single.pairwise_log_likelihood(x, z).diagonal()
+    exact = double.log_likelihood(x.double(), z.double())
+    assert torch.allclose(found.double(), exact, rtol=0, atol=0.01)
+
+
 BAD_MODELS = {
     "W vector": (torch.zeros(3), torch.zeros(3), 1.0, "W must have shape"),
     "W nan": (torch.full((3, 2), math.nan), torch.zeros(3), 1.0, "W must be finite"),
@@ -215,6 +225,7 @@ BAD_MODELS = {
     "sigma 0": (torch.ones(3, 2), torch.zeros(3), 0.0, "sigma must be a finite number > 0, got 0"),
     "sigma -1": (torch.ones(3, 2), torch.zeros(3), -1.0, "sigma must be a finite number > 0"),
     "sigma nan": (torch.ones(3, 2), torch.zeros(3), torch.tensor(math.nan), "sigma must be"),
+    "sigma vector": (torch.ones(3, 2), torch.zeros(3), torch.ones(3), "sigma must be a finite"),
 }
 
 
@@ -238,6 +249,8 @@ def test_bad_images_are_refused_by_every_function(x, message):
     model, q = linear_gaussian(), some_q(2, 2)
     for use in (
         model.log_evidence, model.posterior, model.encode,
+        lambda x: model.log_likelihood(x, q[0]),
+        lambda x: model.pairwise_log_likelihood(x, q[0]),
         lambda x: model.elbo(x, *q), lambda x: model.gap(x, *q),
         lambda x: elbo.elbo(model, x), lambda x: importance_weighted_bound(model, x, 2),
         lambda x: naive_log_evidence(model, x, 2), lambda x: quadrature_log_evidence(model, x),
@@ -262,6 +275,18 @@ def test_a_bad_q_is_refused(mu, logvar, message):
     for use in (model.elbo, model.gap):
         with pytest.raises(ValueError, match=message):
             use(x, mu, logvar)
+
+
+def test_latents_of_another_shape_or_dtype_are_refused():
+    model, x = linear_gaussian(), normal(2, 5)
+    for z, message in (
+        (normal(2, 3), r"z must have shape \(N, 2\)"),
+        (torch.zeros(2, 2), "z must be"),
+    ):
+        for use in (model.decode, lambda z: model.log_likelihood(x, z),
+                    lambda z: model.pairwise_log_likelihood(x, z)):  # fmt: skip
+            with pytest.raises(ValueError, match=message):
+                use(z)
 
 
 # the sampled bounds
@@ -560,7 +585,8 @@ def test_the_answers_on_paper_are_those_of_the_model():
     x, mu, logvar = (torch.tensor([[v]]).double() for v in (5.0, 1.0, 0.0))
     exact = (model.log_evidence(x), model.elbo(x, mu, logvar), model.gap(x, mu, logvar))
     assert check("elbo-1", tuple(value.item() for value in exact))
-    assert check("elbo-1", [LOG_P, BOUND, GAP])
+    assert check("elbo-1", [LOG_P, BOUND, GAP]) and check("elbo-1", np.array([LOG_P, BOUND, GAP]))
+    assert check("elbo-1", torch.cat(exact))
 
 
 @pytest.mark.parametrize(
@@ -636,6 +662,8 @@ def test_wrong_estimators_get_their_own_hint(function, hint):
 
 def test_the_weighted_bound_is_accepted():
     assert check("elbo-4", lambda log_w: log_w.logsumexp(0) - math.log(len(log_w)))
+    assert check("elbo-4", lambda log_w: log_w.float().logsumexp(0) - math.log(len(log_w)))
+    assert check("elbo-4", lambda w: (w - w.amax(0)).exp().mean(0).log() + w.amax(0))
 
 
 @pytest.mark.parametrize(
@@ -647,6 +675,8 @@ def test_the_weighted_bound_is_accepted():
         (lambda w: w.logsumexp(0) / len(w), "inside the logarithm"),
         (lambda w: w.logsumexp(0) + math.log(len(w)), "sign of log K"),
         (lambda w: w.exp().mean(0).log(), "use torch.logsumexp"),
+        (lambda w: (w - w.max()).exp().mean(0).log() + w.max(), "use torch.logsumexp"),
+        (lambda w: (w - w.mean(0)).exp().mean(0).log() + w.mean(0), "use torch.logsumexp"),
         (lambda w: w.logsumexp(1) - math.log(4), "shape should be"),
         (lambda w: 1 / 0, "ZeroDivisionError"),
     ],

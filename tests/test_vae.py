@@ -516,8 +516,32 @@ def test_an_unknown_likelihood_is_refused(likelihood):
         VAE([6, 5], 3, likelihood=likelihood)
 
 
-@pytest.mark.parametrize("encoder", [GaussianEncoder([6, 8]), nn.Linear(6, 6)],
-                         ids=["another latent size", "one output"])  # fmt: skip
+class _Returns(nn.Module):
+    """An encoder or decoder without parameters that ignores its input."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def forward(self, x):
+        return self.value
+
+
+def test_parts_without_parameters_fit():
+    zero = torch.zeros(2, 3)
+    model = VAE([6, 5], 3, encoder=_Returns((zero, zero)), decoder=_Returns(torch.zeros(2, 6)))
+    assert torch.equal(vae_loss(model, GOOD.repeat(1, 2))["kl"], torch.zeros(2))
+    assert torch.equal(model.sample(2), torch.full((2, 6), 0.5))
+
+
+BAD_ENCODERS = {
+    "another latent size": GaussianEncoder([6, 8]), "one output": nn.Linear(6, 6),
+    "nothing": _Returns(None), "no tensors": _Returns((None, None)),
+    "three": _Returns((GOOD, GOOD, GOOD)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("encoder", BAD_ENCODERS.values(), ids=BAD_ENCODERS)
 def test_an_encoder_that_does_not_fit_is_refused_at_the_first_use(encoder):
     model = VAE([6, 5], 3, encoder=encoder)
     with pytest.raises(ValueError, match=r"^encoder must return \(mu, logvar\) of shape \(2, 3\)"):

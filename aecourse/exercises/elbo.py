@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 
 from aecourse.exercises import _judge
@@ -11,6 +12,8 @@ NAMES = ("log p(x)", "the ELBO", "the gap")
 
 def elbo_1(answer):
     """log p(x), ELBO and gap for one latent, one pixel: w = 2, sigma = 1, x = 5, q = N(1, 1)."""
+    if isinstance(answer, np.ndarray | torch.Tensor):
+        answer = answer.flatten().tolist()
     if not isinstance(answer, tuple | list) or len(answer) != 3:
         return "Hand in three numbers: (log p(x), ELBO, gap)."
     log_p = -0.5 * math.log(2 * math.pi * 5) - 2.5
@@ -96,8 +99,10 @@ def elbo_4(answer):
     ])  # fmt: skip
     if hint:
         return hint
-    far, hint = _judge.call(answer, log_w - 1000)  # an image's log p(x|z) is far below zero
-    if hint or not torch.allclose(far, right - 1000):
+    # weights as far from 1, and from each other, as those of images
+    log_w = 300 * log_w - 1000 * torch.arange(1, 5)
+    far, hint = _judge.call(answer, log_w.clone())
+    if hint or _judge.tensor(far, log_w.logsumexp(dim=0) - math.log(5)):
         return ("Right for weights near 1, but exp(-1000) is 0 for a computer, and images have "
                 f"such weights: use torch.logsumexp. {where}")  # fmt: skip
     return None
@@ -108,6 +113,7 @@ def elbo_5(answer):
     where = "See 'The identity': which of the three depend on q?"
     return _judge.choice(answer, "b", {
         "a": f"log p(x) depends on the decoder and the prior only, and they are frozen. {where}",
-        "c": f"The sum of ELBO and gap is log p(x): can both fall or both rise here? {where}",
+        "c": f"The sum of ELBO and gap is log p(x), and that stays: what must the gap do if the "
+             f"ELBO rises? {where}",
         "d": f"The gap is what a better q makes smaller. {where}",
     })  # fmt: skip
