@@ -1,6 +1,7 @@
 """Chapter 08: what limits a VAE, and the instruments that measure it."""
 
 from math import log
+from numbers import Real
 
 import torch
 from torch import nn
@@ -9,7 +10,7 @@ from aecourse import validate
 from aecourse.autoencoder import mlp
 from aecourse.generation import mixture_sampler
 from aecourse.stochastic import GaussianEncoder, reparameterize
-from aecourse.vae import bernoulli_nll, gaussian_kl, gaussian_log_prob
+from aecourse.vae import VAE, bernoulli_nll, gaussian_kl, gaussian_log_prob
 
 ACCEPTANCE = 0.65  # the best rate for Hamiltonian Monte Carlo (Neal, 2011, section 4.4)
 PILOTS = 4  # chains per image that find the step sizes
@@ -97,7 +98,9 @@ class HierarchicalVAE(nn.Module):
 
     def __init__(self, sizes, latents, *, hidden=64, activation=nn.GELU):
         super().__init__()
-        if len(latents) != 2:
+        if not isinstance(sizes, (tuple, list)):
+            raise ValueError(f"sizes must list the widths without the latents, got {sizes!r}")
+        if not isinstance(latents, (tuple, list)) or len(latents) != 2:
             raise ValueError(f"latents must be two integers >= 1, got {latents!r}")
         L1, L2 = (validate.integer(size, "latents") for size in latents)
         validate.integer(hidden, "hidden")
@@ -161,7 +164,7 @@ def hierarchical_loss(model, x, beta=1.0):
     Kingma and Welling (2014), arXiv:1312.6114, eq. 2; two layers as in Burda et al. (2015), eq. 2.
     """
     validate.images(x)
-    if not 0 <= beta < float("inf"):
+    if isinstance(beta, bool) or not isinstance(beta, Real) or not 0 <= beta < float("inf"):
         raise ValueError(f"beta must be a finite number >= 0, got {beta!r}")
     mu, logvar = model.encode(x)
     z1 = reparameterize(mu, logvar)  # (B, L1)
@@ -211,7 +214,7 @@ def annealed_importance_sampling(model, x, num_chains=16, num_steps=200, *, leap
     Raises
     ------
     ValueError
-        For another shape or dtype, NaN, or a count below 1.
+        For another shape or dtype, NaN, a count below 1, or Bernoulli pixels outside [0, 1].
 
     References
     ----------
@@ -221,6 +224,8 @@ def annealed_importance_sampling(model, x, num_chains=16, num_steps=200, *, leap
     validate.matrix(x, "x")
     K, T = validate.integer(num_chains, "num_chains"), validate.integer(num_steps, "num_steps")
     validate.integer(leapfrog, "leapfrog")
+    if isinstance(model, VAE):
+        model.encode(x)  # refuses other widths, dtypes and pixels, by the name of x
     if posterior_z is not None:
         validate.matrix(posterior_z, "posterior_z", model.latent, x.dtype)
         if len(posterior_z) != len(x):

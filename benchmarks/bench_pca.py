@@ -68,19 +68,19 @@ def peak_extra_memory(function):
     x = data.mnist("train").x.clone()
     small = x[:2000].clone()
     function(small)  # code pages and thread pools are not memory for the data
-    ballast = torch.ones(max(_peak() - _resident(), 0), dtype=torch.uint8)  # up to the old peak
-    before = _peak()
+    ballast = torch.ones(max(peak() - resident(), 0), dtype=torch.uint8)  # up to the old peak
+    before = peak()
     function(x)
-    extra = (_peak() - before) / (x.numel() * x.element_size())
+    extra = (peak() - before) / (x.numel() * x.element_size())
     del ballast
     return extra
 
 
-def _peak():
+def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
 
 
-def _resident():
+def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * resource.getpagesize()
 

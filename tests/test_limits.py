@@ -357,7 +357,9 @@ def test_annealing_modifies_neither_data_nor_weights_and_repeats_with_its_seed()
         bounds.append(annealed_importance_sampling(model, x, 2, 5))
     assert torch.equal(*bounds) and bounds[0].shape == (3,) and bounds[0].dtype == torch.float32
     assert torch.equal(x, before) and not bounds[0].requires_grad
-    assert all(p.grad is None for p in model.parameters())
+    assert all(p.grad is None and p.requires_grad for p in model.parameters())
+    assert torch.is_grad_enabled()
+    assert annealed_importance_sampling(model, x[:1], 1, 1).shape == (1,)
 
 
 def test_one_step_is_plain_importance_sampling_from_the_prior():
@@ -477,6 +479,9 @@ REFUSED = {
     "threshold": (lambda: active_units(VAE_3, X, 0), "threshold must be a finite number > 0"),
     "beta": (lambda: hierarchical_loss(PAIR, X, beta=-1), "beta must be a finite number >= 0"),
     "beta nan": (lambda: hierarchical_loss(PAIR, X, beta=math.nan), "beta must be a finite"),
+    "beta text": (lambda: hierarchical_loss(PAIR, X, beta="1"), "beta must be a finite number"),
+    "sizes": (lambda: HierarchicalVAE(4, (3, 2)), "sizes must list the widths"),
+    "latents": (lambda: HierarchicalVAE([4], 3), "latents must be two integers >= 1, got 3"),
     "one layer": (lambda: HierarchicalVAE([4], (3,)), "latents must be two integers"),
     "no latent": (lambda: HierarchicalVAE([4], (3, 0)), "latents must be >= 1, got 0"),
     "hidden": (lambda: HierarchicalVAE([4], (3, 2), hidden=0), "hidden must be >= 1"),
@@ -484,6 +489,9 @@ REFUSED = {
     "chains": (lambda: annealed_importance_sampling(VAE_3, X, 0), "num_chains must be >= 1"),
     "steps": (lambda: annealed_importance_sampling(VAE_3, X, 1, 0), "num_steps must be >= 1"),
     "leapfrog": (lambda: annealed_importance_sampling(VAE_3, X, leapfrog=0), "leapfrog must be"),
+    "x columns": (lambda: annealed_importance_sampling(VAE_3, torch.zeros(5, 9)), r"x must .*4\)"),
+    "x dtype": (lambda: annealed_importance_sampling(VAE_3, X.double()), "x must be torch.float32"),
+    "x range": (lambda: annealed_importance_sampling(VAE_3, X + 2), "x must hold pixels"),
     "z columns": (
         lambda: annealed_importance_sampling(VAE_3, X, posterior_z=torch.zeros(5, 2)),
         r"posterior_z must have shape \(N, 3\), got \(5, 2\)",
