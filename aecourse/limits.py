@@ -1,7 +1,6 @@
 """Chapter 08: what limits a VAE, and the instruments that measure it."""
 
 from math import log
-from numbers import Real
 
 import torch
 from torch import nn
@@ -164,8 +163,7 @@ def hierarchical_loss(model, x, beta=1.0):
     Kingma and Welling (2014), arXiv:1312.6114, eq. 2; two layers as in Burda et al. (2015), eq. 2.
     """
     validate.images(x)
-    if isinstance(beta, bool) or not isinstance(beta, Real) or not 0 <= beta < float("inf"):
-        raise ValueError(f"beta must be a finite number >= 0, got {beta!r}")
+    validate.nonnegative(beta, "beta")
     mu, logvar = model.encode(x)
     z1 = reparameterize(mu, logvar)  # (B, L1)
     mu_top, logvar_top = model.encode_top(z1)

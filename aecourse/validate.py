@@ -28,6 +28,12 @@ def matrix(x, name, columns=None, dtype=None):
     ValueError
         For anything else: not a tensor, another dtype or shape, no rows, NaN or infinity.
     """
+    _range(x, name, columns, dtype)
+    return x
+
+
+def _range(x, name, columns=None, dtype=None):
+    """Check as `matrix`; return the smallest and the largest entry."""
     if not isinstance(x, torch.Tensor):
         raise ValueError(f"{name} must be a torch.Tensor, got {type(x).__name__}")
     if x.dtype not in FLOATS:
@@ -42,7 +48,7 @@ def matrix(x, name, columns=None, dtype=None):
     low, high = x.detach().aminmax()  # one pass; both are NaN if any entry is
     if not (torch.isfinite(low) and torch.isfinite(high)):
         raise ValueError(f"{name} must be finite, got NaN or infinity")
-    return x
+    return low, high
 
 
 def images(x, name="x", columns=None):
@@ -53,8 +59,7 @@ def images(x, name="x", columns=None):
     ValueError
         As `matrix`, and for pixels outside [0, 1].
     """
-    matrix(x, name, columns)
-    low, high = x.detach().aminmax()
+    low, high = _range(x, name, columns)
     if low < 0 or high > 1:
         raise ValueError(
             f"{name} must hold pixels in [0, 1], got values in [{low:.3g}, {high:.3g}]"
@@ -89,4 +94,17 @@ def positive(value, name):
     """
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < float("inf"):
         raise ValueError(f"{name} must be a finite number > 0, got {value!r}")
+    return float(value)
+
+
+def nonnegative(value, name):
+    """Check that `value` is a finite number >= 0 and return it as a float.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < float("inf"):
+        raise ValueError(f"{name} must be a finite number >= 0, got {value!r}")
     return float(value)

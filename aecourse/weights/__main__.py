@@ -15,6 +15,7 @@ from aecourse import data, train
 from aecourse.autoencoder import Autoencoder
 from aecourse.elbo import importance_weighted_bound
 from aecourse.generation import DigitClassifier, extract_features, frechet_distance
+from aecourse.limits import active_units
 from aecourse.trivial import reconstruction_loss, squared_error
 from aecourse.vae import VAE, binarize, vae_loss
 from aecourse.weights import FOLDER, manifest
@@ -95,7 +96,7 @@ def _vae_metrics(model):
         "test_elbo": round(-means["reconstruction"] - means["kl"], 2),
         "test_reconstruction": round(means["reconstruction"], 2),
         "test_kl": round(means["kl"], 2),
-        "active_units": int((model.encode(test)[0].var(dim=0) > 0.01).sum()),
+        "active_units": active_units(model, test),
         "sample_frechet": round(distance, 1),
     }
 
