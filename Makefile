@@ -58,10 +58,12 @@ portability: $(STAMP)  ## the notebooks as other processors would compute them
 	  $(BIN)/python -m pytest --nbval chapters
 
 bench: $(STAMP)  ## measure speed and quality against peers
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) vector-quantize-pytorch==1.32.0  # a peer
 	$(BIN)/python benchmarks/bench.py
 
 weights: $(STAMP)  ## train the shipped weights again
 	$(BIN)/python -m aecourse.weights
+	$(BIN)/python -m aecourse.weights.few_labels
 
 clean:  ## remove the built book and caches (keeps .venv)
 	rm -rf _build .pytest_cache .ruff_cache

@@ -13,6 +13,8 @@ from pathlib import Path
 import bench_fit
 import bench_likelihood
 import bench_pca
+import bench_tokens
+import bench_vqvae
 import torch
 
 from aecourse import data, weights
@@ -49,6 +51,8 @@ def main():
         "likelihood": bench_likelihood.run(),  # first: it measures peak memory
         "pca": bench_pca.run(),
         "fit": bench_fit.run(),
+        "vector quantiser": bench_vqvae.run(),
+        "sampling tokens": bench_tokens.run(),
         "quality": quality(),
     }  # fmt: skip
     text = json.dumps(results, indent=1, ensure_ascii=False)

@@ -19,6 +19,7 @@ NOTEBOOKS = [ROOT / f"{entry}.ipynb" for entry in TOC if re.match(r"chapters/\d\
 SYLLABUS = {  # the rows of each chapter
     "T": range(1, 6), "L": range(1, 6), "A": range(1, 7), "G": range(1, 4),
     "S": range(1, 5), "V": range(1, 4), "E": range(8), "X": range(1, 5),
+    "D": range(1, 7), "Q": range(1, 8), "K": range(1, 3),
 }  # fmt: skip
 
 

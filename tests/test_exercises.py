@@ -8,7 +8,8 @@ from aecourse.exercises import check, exercises
 def test_every_chapter_has_at_least_three_exercises():
     topics = [name.split("-")[0] for name in exercises()]
     assert {"trivial", "linear", "autoencoder", "generation",
-            "stochastic", "vae", "elbo", "limits"} <= set(topics)  # fmt: skip
+            "stochastic", "vae", "elbo", "limits",
+            "denoising", "vqvae", "tokens"} <= set(topics)  # fmt: skip
     assert all(topics.count(topic) >= 3 for topic in topics)
 
 

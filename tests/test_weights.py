@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 import re
+import statistics
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,29 @@ def test_loading_restores_every_tensor_in_place_and_in_the_models_own_dtype():
 
 def test_stored_accuracy_is_at_least_99_percent():
     assert weights.manifest()["digit_classifier"]["metrics"]["test_accuracy"] >= 0.99
+
+
+def test_few_labels_name_their_command_and_masked_pretraining_wins_where_the_book_says_so():
+    found = weights.few_label_errors()
+    for name, entry in found.items():
+        assert entry["command"] == f"python -m aecourse.weights.few_labels {name}"
+        errors = entry["errors"]
+        assert set(errors) == {"masked", "plain", "scratch"}
+        assert all(len(errors[start][n]) >= 3 for start in errors for n in ("100", "1000"))
+    for name in ("mlp_32", "mlp_128", "mlp_512"):
+        mean = {start: {n: statistics.mean(values) for n, values in by_size.items()}
+                for start, by_size in found[name]["errors"].items()}  # fmt: skip
+        for n in ("100", "1000"):
+            assert mean["masked"][n] < min(mean["plain"][n], mean["scratch"][n])
+    assert mean["masked"]["100"] <= 12 and mean["masked"]["1000"] <= 5  # mlp_512
+
+
+def test_the_shipped_tokens_read_and_draw_as_well_as_the_book_says():
+    stored = {name: entry["metrics"] for name, entry in weights.manifest().items()}
+    assert stored["token_transformer"]["read_accuracy"] >= 0.97
+    assert stored["token_transformer"]["draw_agreement"] >= 0.95
+    assert stored["digit_vqvae"]["codes_used"] >= 0.95 * 512
+    assert stored["digit_vqvae"]["perplexity"] >= 0.5 * 512
 
 
 @pytest.mark.parametrize("name", ["", "digits", "../digit_classifier", "manifest.json", None])

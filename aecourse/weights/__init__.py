@@ -21,6 +21,15 @@ def manifest():
     return json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
 
 
+def few_label_errors():
+    """Test errors after fine-tuning on few labels, in per cent (see `few_labels.py`).
+
+    By kind of encoder, then ``["errors"][start][number of labels]``, one value per seed.
+    """
+    path = FOLDER / "few_labels.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
 def load(model, name):
     """Load shipped weights into `model`, in place, and return it.
 

@@ -9,16 +9,21 @@ from functools import partial
 
 import torch
 from safetensors.torch import save
+from sklearn.datasets import load_sample_image
 from torch import nn
 
-from aecourse import data, train
-from aecourse.autoencoder import Autoencoder
+from aecourse import data, train, weights
+from aecourse.autoencoder import Autoencoder, psnr
+from aecourse.denoising import mask_patches, random_shift
 from aecourse.elbo import importance_weighted_bound
 from aecourse.generation import DigitClassifier, extract_features, frechet_distance
 from aecourse.limits import active_units
+from aecourse.tokens import WORDS, Bilingual, TokenTransformer, Vocabulary, sequences
 from aecourse.trivial import reconstruction_loss, squared_error
 from aecourse.vae import VAE, binarize, vae_loss
+from aecourse.vqvae import VQVAE, codebook_usage, perplexity, vqvae_loss
 from aecourse.weights import FOLDER, manifest
+from aecourse.weights.few_labels import DEVICE, ENCODERS, pretrain
 
 SEED = 0
 LATENT_SIZES = (2, 5, 10, 20, 50, 100)
@@ -55,7 +60,76 @@ def burda_vae():
     return model, _burda_metrics
 
 
-RECIPES = {recipe.__name__: recipe for recipe in (digit_classifier, deep_autoencoder, burda_vae)}
+def pretrained(encoder, start):
+    """An encoder of `few_labels`, with its decoder."""
+    return pretrain(ENCODERS[encoder](), start, seed=SEED).cpu(), _restoration
+
+
+def digit_vqvae():
+    """7 x 7 tokens of 512 codes; dead codes are reset in the first 28 of 40 epochs."""
+    model = VQVAE(512, reset_below=0.1).to(DEVICE)
+    batches = data.batches(data.mnist("train").x.to(DEVICE), 256, seed=SEED)
+    schedule = _one_cycle(model, 40 * len(batches), lr=4e-3, weight_decay=0.0)
+
+    def loss(model, x):
+        return vqvae_loss(model, random_shift(x))
+
+    train.fit(model, loss, batches, epochs=28, schedule=schedule)
+    model.quantizer.reset_below = 0.0
+    train.fit(model, loss, batches, epochs=12, schedule=schedule)
+    return model.cpu(), _vqvae_metrics
+
+
+def photo_vqvae():
+    """Tokens of 4 x 4 colour pixels, learnt on the left halves of scikit-learn's two photos."""
+    model = VQVAE(512, image=(3, 64, 64), reset_below=0.1).to(DEVICE)
+    halves = [photo[:, :, :320].to(DEVICE) for photo in _photos()]
+    steps = torch.zeros(3200, 1)  # one row per step: its crops are drawn in the loss
+    schedule = _one_cycle(model, 4000, lr=2e-3, weight_decay=0.0)
+
+    def loss(model, _):
+        terms = vqvae_loss(model, _crops(halves, 64, 64))
+        return {name: values.mean()[None] for name, values in terms.items()}
+
+    train.fit(model, loss, data.batches(steps, 1, seed=SEED), epochs=1, schedule=schedule)
+    model.quantizer.reset_below = 0.0
+    train.fit(model, loss, data.batches(steps[:800], 1, seed=SEED), epochs=1, schedule=schedule)
+    return model.cpu(), _photo_metrics
+
+
+def token_transformer():
+    """Half of each batch draws from a word, half reads the word of a shifted picture.
+
+    Image tokens in the input are scrambled now and then, and letters count three times.
+    """
+    vqvae = weights.load(VQVAE(512), "digit_vqvae").eval().to(DEVICE)
+    vocabulary = Vocabulary(512)
+    model = TokenTransformer(len(vocabulary), 56)
+
+    def loss(model, batch):
+        (x, y), half = batch, len(batch[0]) // 2
+        draw, _ = sequences(vocabulary, vqvae.tokenize(x[:half]), y[:half])
+        _, read = sequences(vocabulary, vqvae.tokenize(random_shift(x[half:])), y[half:])
+        target = torch.cat([draw, read])
+        logits = model(_scrambled(target, vocabulary.codes, noise=0.5)[:, :-1])
+        nll = nn.functional.cross_entropy(logits.mT, target[:, 1:], reduction="none")
+        weight = torch.where(target[:, 1:] < vocabulary.codes.start, 3.0, 1.0)
+        return {"loss": (weight * nll).sum(dim=1)}
+
+    x, y = (t.to(DEVICE) for t in data.mnist("train"))
+    batches = data.batches(x, 512, y=y, seed=SEED)
+    _fit(model, loss, batches, epochs=20, lr=3e-3, weight_decay=0.05)
+    return model, _token_metrics
+
+
+RECIPES = {recipe.__name__: recipe for recipe in (
+    digit_classifier, deep_autoencoder, burda_vae, digit_vqvae, photo_vqvae, token_transformer,
+)}  # fmt: skip
+RECIPES |= {
+    "masked_mlp": partial(pretrained, "mlp_512", "masked"),
+    "plain_mlp": partial(pretrained, "mlp_512", "plain"),
+    "masked_conv": partial(pretrained, "conv", "masked"),
+}
 RECIPES |= {f"vae_latent_{latent}": partial(vae, latent) for latent in LATENT_SIZES}
 RECIPES |= {f"vae_beta_{beta:g}": partial(vae, 50, beta) for beta in BETAS}
 
@@ -110,18 +184,102 @@ def _burda_metrics(model):
 
 
 def _fit(model, loss_fn, batches, *, epochs, lr, weight_decay=0.01):
+    model.to(DEVICE)
+    schedule = _one_cycle(model, epochs * len(batches), lr=lr, weight_decay=weight_decay)
+    history = train.fit(model, loss_fn, batches, epochs=epochs, schedule=schedule)
+    model.cpu()
+    return history
+
+
+def _one_cycle(model, steps, *, lr, weight_decay):
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
-    steps = epochs * len(batches)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
-    return train.fit(model, loss_fn, batches, epochs=epochs, schedule=schedule)
+    return torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
+
+
+@torch.no_grad()
+def _restoration(model):
+    """Squared error of whole test digits, and of what is hidden when half of the patches are."""
+    test = data.mnist("test").x
+    x_tilde, mask = mask_patches(test, 0.5, torch.Generator().manual_seed(SEED), size=7)
+    hidden = squared_error(model.eval()(x_tilde) * mask, test * mask).mean().item()
+    return _squared_error(model) | {"test_squared_error_hidden": round(hidden, 3)}
+
+
+@torch.no_grad()
+def _vqvae_metrics(model):
+    model.eval()
+    test = data.mnist("test")
+    x_hat = model.detokenize(model.tokenize(test.x))
+    usage = codebook_usage(model.tokenize(data.mnist("train").x), len(model.quantizer.codebook))
+    kept = DigitClassifier.trained().predict(x_hat.clamp(0, 1)) == test.y
+    return {
+        "test_squared_error": round(squared_error(x_hat, test.x).mean().item(), 3),
+        "codes_used": int((usage > 0).sum()),  # by the 60 000 training digits
+        "perplexity": round(perplexity(usage), 1),
+        "test_accuracy_of_classifier": round(kept.double().mean().item(), 4),
+    }
+
+
+def _photo_metrics(model):
+    """Peak signal-to-noise ratio of the right halves, in dB."""
+    model.eval()
+    model.image, model.grid = (3, 424, 320), (106, 80)  # convolutions fit any size
+    found = {}
+    for name, photo in zip(("china", "flower"), _photos(), strict=True):
+        x = photo[:, :, 320:].flatten()[None]
+        x_hat = model.detokenize(model.tokenize(x)).clamp(0, 1)
+        found[f"psnr_{name}"] = round(psnr(x_hat, x), 2)
+    return found
+
+
+def _photos():
+    """scikit-learn's two photographs, (3, 424, 640) each, pixels in [0, 1]."""
+    photos = [load_sample_image(name)[:424] for name in ("china.jpg", "flower.jpg")]
+    return [torch.tensor(photo).movedim(-1, 0) / 255 for photo in photos]
+
+
+def _crops(photos, n, size):
+    """n random squares of the photos, half of them mirrored, (n, 3 * size * size)."""
+    crops = []
+    for k in range(n):
+        photo = photos[k % len(photos)]
+        top, left = (torch.randint(side - size + 1, ()).item() for side in photo.shape[1:])
+        crop = photo[:, top : top + size, left : left + size]
+        crops.append(crop.flip(2) if k // len(photos) % 2 else crop)
+    return torch.stack(crops).flatten(1)
+
+
+def _scrambled(tokens, codes, noise):
+    """Replace image tokens by random ones, each row at a rate drawn from [0, noise]."""
+    rate = noise * torch.rand(len(tokens), 1, device=tokens.device)
+    hit = (torch.rand(tokens.shape, device=tokens.device) < rate) & (tokens >= codes.start)
+    return torch.where(hit, torch.randint_like(tokens, codes.start, codes.stop), tokens)
+
+
+def _token_metrics(model):
+    """Reading all test digits, and 1000 drawings as the classifier sees them."""
+    both = Bilingual(model.eval(), weights.load(VQVAE(512), "digit_vqvae").eval())
+    test, digits = data.mnist("test"), torch.arange(10).repeat(100)
+    read = [word == WORDS[y] for word, y in zip(both.read(test.x), test.y.tolist(), strict=True)]
+    drawn = both.draw([WORDS[d] for d in digits.tolist()],
+                      generator=torch.Generator().manual_seed(SEED))  # fmt: skip
+    agree = DigitClassifier.trained().predict(drawn) == digits
+    return {
+        "read_accuracy": round(sum(read) / len(read), 4),
+        "draw_agreement": round(agree.double().mean().item(), 4),
+    }
 
 
 def _classification_loss(model, batch):
     x, y = batch
-    down, right = torch.randint(-2, 3, (2,)).tolist()  # one shift per batch
-    x = x.view(-1, 28, 28).roll((down, right), dims=(1, 2)).flatten(1)
-    return {"loss": torch.nn.functional.cross_entropy(model(x), y, reduction="none",
+    return {"loss": torch.nn.functional.cross_entropy(model(random_shift(x)), y, reduction="none",
                                                       label_smoothing=0.05)}  # fmt: skip
+
+
+def _device():
+    if DEVICE == "cuda":
+        return torch.cuda.get_device_name()
+    return f"CPU ({platform.machine()}), {torch.get_num_threads()} threads"
 
 
 def main(names):
@@ -143,15 +301,14 @@ def main(names):
             "seed": SEED,
             "minutes": round(minutes / 60, 1),
             "cpu_minutes": round(cpu_minutes / 60, 1),
-            "machine": f"CPU ({platform.machine()}), {torch.get_num_threads()} threads, "
-                       f"torch {torch.__version__.split('+')[0]}",
+            "machine": f"{_device()}, torch {torch.__version__.split('+')[0]}",
             "metrics": measure(model),
             "sha256": hashlib.sha256(content).hexdigest(),
         }  # fmt: skip
         (FOLDER / f"{name}.safetensors").write_bytes(content)
         entries = manifest() | {name: entry}
         (FOLDER / "manifest.json").write_text(json.dumps(entries, indent=1) + "\n")
-        print(name, entry["metrics"])
+        print(json.dumps({name: entry}))
 
 
 if __name__ == "__main__":
