@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 from functools import partial
-from math import isqrt, pi
+from math import inf, isqrt, pi
 from numbers import Real
 
 import torch
@@ -215,8 +215,8 @@ def denoising_loss(model, x, corrupt, pixels="all"):
     Raises
     ------
     ValueError
-        For other `pixels`, a `corrupt` that returns no mask of the shape of `x` where one is
-        needed, or a model whose output has another shape than `x`.
+        For other `pixels`, a `corrupt` that returns no boolean mask of the shape of `x` where one
+        is needed, or a model whose output has another shape than `x`.
 
     References
     ----------
@@ -229,9 +229,9 @@ def denoising_loss(model, x, corrupt, pixels="all"):
     x_hat = model(x_tilde)
     if pixels == "all":
         return {"loss": squared_error(x_hat, x)}
-    if mask is None or mask.shape != x.shape:
-        given = "none" if mask is None else f"shape {tuple(mask.shape)}"
-        raise ValueError(f"corrupt must return (x_tilde, mask) with a mask of shape "
+    if mask is None or mask.dtype != torch.bool or mask.shape != x.shape:
+        given = "none" if mask is None else f"{mask.dtype}, shape {tuple(mask.shape)}"
+        raise ValueError(f"corrupt must return (x_tilde, mask) with a boolean mask of shape "
                          f"{tuple(x.shape)} for pixels='masked', got {given}")  # fmt: skip
     return {"loss": squared_error(x_hat * mask, x * mask)}
 
@@ -250,12 +250,16 @@ class Classifier(nn.Module):
         self.encoder, self.head = encoder, head
 
     def forward(self, x):
-        """Logits of the classes, (B, D) -> (B, classes)."""
-        return self.head(self.encoder(x))
+        """Logits of the classes, (B, D) -> (B, classes). ValueError if no finite matrix."""
+        return self.head(self.encoder(validate.matrix(x, "x")))
 
     @torch.no_grad()
     def predict(self, x):
-        """The most likely class of each row, (N, D) -> (N,), int64, in evaluation mode."""
+        """The most likely class of each row, (N, D) -> (N,), int64, in evaluation mode.
+
+        ValueError if `x` is no finite matrix.
+        """
+        validate.matrix(x, "x")
         self.eval()
         return torch.cat([self(part).argmax(dim=1) for part in x.split(1000)])
 
@@ -350,7 +354,8 @@ def fine_tune(encoder, x, y, *, epochs=100, lr=1e-3, batch_size=50, augment=None
 def random_shift(x, most=2):
     """Move all images of a batch by the same random number of pixels, up to `most` each way.
 
-    What leaves on one side comes back on the other; digits have an empty margin of four pixels.
+    What leaves on one side comes back on the other; seven digits in eight have no ink within two
+    pixels of the edge.
     (B, 784) -> (B, 784); ValueError for another shape or dtype, NaN, or `most` < 0.
     """
     validate.matrix(x, "x", columns=784)
@@ -458,7 +463,7 @@ def iterate_denoiser(denoise, x, sigmas):
         A denoiser D for every noise level in `sigmas`.
     x : Tensor of shape (N, D)
         Where to start; noise of standard deviation sigmas[0] for "from nothing".
-    sigmas : sequence of float, at least two, falling, the last >= 0
+    sigmas : sequence of float, at least two, finite, falling, the last >= 0
 
     Returns
     -------
@@ -467,20 +472,24 @@ def iterate_denoiser(denoise, x, sigmas):
     Raises
     ------
     ValueError
-        For another shape or dtype of `x`, NaN, or sigmas that do not fall.
+        For another shape or dtype of `x`, NaN, sigmas that do not fall, or a `denoise` that
+        returns anything but a finite matrix of the shape of `x`.
 
     References
     ----------
     Song et al. (2021), arXiv:2010.02502, eq. 12 with its sigma_t = 0; Karras et al. (2022),
-    arXiv:2206.00364, eq. 4 and algorithm 1.
+    arXiv:2206.00364, eqs. 1 and 3, and algorithm 1 without its second-order correction.
     """
     validate.matrix(x, "x")
     sigmas = [float(sigma) for sigma in sigmas]
-    falls = all(high > low >= 0 for high, low in zip(sigmas[:-1], sigmas[1:]))
+    falls = all(inf > high > low >= 0 for high, low in zip(sigmas[:-1], sigmas[1:]))
     if len(sigmas) < 2 or not falls:
         raise ValueError(f"sigmas must be at least two falling numbers >= 0, got {sigmas}")
     for sigma, lower in zip(sigmas[:-1], sigmas[1:]):
-        x_hat = denoise(x, sigma)
+        x_hat = validate.matrix(denoise(x, sigma), "denoise(x, sigma)")
+        if x_hat.shape != x.shape:
+            raise ValueError(f"denoise(x, sigma) must have the shape of x, {tuple(x.shape)}, "
+                             f"got {tuple(x_hat.shape)}")  # fmt: skip
         x = x_hat + lower / sigma * (x - x_hat)
     return x
 

@@ -23,6 +23,11 @@ class Vocabulary:
         The size K of the codebook.
     grid : (h, w)
         The image tokens of one picture, in rows and columns.
+
+    Raises
+    ------
+    ValueError
+        For other sizes.
     """
 
     LETTERS = "abcdefghijklmnopqrstuvwxyz "
@@ -30,6 +35,8 @@ class Vocabulary:
 
     def __init__(self, num_codes, grid=(7, 7)):
         self.num_codes = validate.integer(num_codes, "num_codes", low=2)
+        if not isinstance(grid, (list, tuple)) or len(grid) != 2:
+            raise ValueError(f"grid must be (h, w), got {grid!r}")
         self.grid = tuple(validate.integer(side, "grid's sides") for side in grid)
         codes = [f"#{k}" for k in range(num_codes)]
         self.symbols = (*self.LETTERS, *self.MARKS, *codes)
@@ -160,11 +167,15 @@ class TokenTransformer(nn.Module):
         Raises
         ------
         ValueError
-            For another shape or dtype, tokens outside the vocabulary, or more tokens than `length`.
+            For another shape or dtype, tokens outside the vocabulary, more tokens than `length`, or
+            a cache of another B.
         """
         _check_numbers(tokens, "tokens", (None, None), slice(0, self.token.num_embeddings))
         T = tokens.shape[1]
         seen = cache[0][0].shape[2] if cache else 0
+        if cache and cache[0][0].shape[0] != len(tokens):
+            raise ValueError(f"cache must hold {len(tokens)} rows as tokens, "
+                             f"got {cache[0][0].shape[0]}")  # fmt: skip
         if seen + T > self.length:
             raise ValueError(f"tokens must be at most {self.length}, got {seen} + {T}")
         places = torch.arange(seen, seen + T, device=tokens.device)
@@ -247,6 +258,8 @@ def sample(model, tokens, count, *, allowed=None, temperature=1.0, top_k=None, g
         raise ValueError("model must be in evaluation mode, got training mode: call .eval()")
     everything = slice(0, model.token.num_embeddings)
     _check_numbers(tokens, "tokens", (None, None), everything)
+    if not isinstance(allowed, slice | None):
+        raise ValueError(f"allowed must be a slice of the vocabulary, got {allowed!r}")
     numbers = torch.arange(everything.stop, device=tokens.device)[allowed or everything]
     _check_settings(model, tokens, count, len(numbers), temperature, top_k)
     cache, new, found = [] if cached else None, tokens, []
@@ -288,6 +301,11 @@ class Bilingual:
     transformer : TokenTransformer
     vqvae : VQVAE
         Both in evaluation mode. ``Bilingual.trained()`` has the shipped ones.
+
+    Raises
+    ------
+    ValueError
+        If the transformer does not know the vocabulary of the VQ-VAE, or is too short for a pair.
     """
 
     def __init__(self, transformer, vqvae):
@@ -297,6 +315,11 @@ class Bilingual:
         if known != len(self.vocabulary):
             raise ValueError(f"transformer must know {len(self.vocabulary)} tokens, as the "
                              f"vocabulary of vqvae, got {known}")  # fmt: skip
+        h, w = vqvae.grid
+        pair = 1 + WORD_LENGTH + 1 + h * w - 1  # all but the last token are read
+        if transformer.length < pair:
+            raise ValueError(f"transformer must read {pair} tokens, a word and a picture, "
+                             f"got length {transformer.length}")  # fmt: skip
 
     @classmethod
     def trained(cls):
@@ -347,8 +370,13 @@ class Bilingual:
         Returns
         -------
         list of B strings
+
+        Raises
+        ------
+        ValueError
+            For another shape or dtype, or pixels outside [0, 1].
         """
-        validate.matrix(x, "x")
+        validate.images(x)
         v, found = self.vocabulary, []
         for part in x.split(250):
             prompt = F.pad(v.show(self.vqvae.tokenize(part)), (0, 1), value=v.word_mark)
@@ -356,7 +384,10 @@ class Bilingual:
         return found
 
     def picture(self, tokens):
-        """Decode image tokens, (B, 49) -> (B, 784), pixels in [0, 1]."""
+        """Decode image tokens, (B, 49) -> (B, 784), pixels in [0, 1].
+
+        ValueError for another shape or dtype, or tokens that are no image tokens.
+        """
         return self.vqvae.detokenize(self.vocabulary.indices(tokens)).clamp(0, 1)
 
     def _continue(self, prompt, count, allowed, **settings):
@@ -384,9 +415,9 @@ def sequences(vocabulary, indices, y):
     ValueError
         For another shape or dtype, or values outside.
     """
+    picture = vocabulary.show(indices)
     _check_numbers(y, "y", (len(indices),), slice(0, len(WORDS)))
     word = vocabulary.spell(WORDS).to(y.device)[y]  # (B, 6)
-    picture = vocabulary.show(indices)
     return torch.cat([word, picture], dim=1), torch.cat([picture, word], dim=1)
 
 
@@ -414,6 +445,8 @@ def token_loss(model, tokens):
 
 
 def _as_list(words):
+    if not isinstance(words, str | list | tuple):
+        raise ValueError(f"words must be a string or a list of strings, got {words!r}")
     words = [words] if isinstance(words, str) else list(words)
     if not words:
         raise ValueError("words must hold at least one word, got none")

@@ -130,7 +130,8 @@ class VectorQuantizer(nn.Module):
         """The number of the nearest code of each vector, (..., D) -> (...), int64.
 
         Costs N*K*D multiplications for N vectors and, in chunks of 4096, 16 KB * K of memory.
-        ValueError as `forward`.
+        Exact up to rounding: squared distances that differ by less than a few eps * |z| * |c| count
+        as equal, so centre vectors that lie far from 0 for their spread. ValueError as `forward`.
         """
         _require_vectors(z_e, "z_e", self.codebook)
         # |z - c|^2 = |z|^2 - 2 z.c + |c|^2, and the first term is the same for all codes
@@ -155,7 +156,8 @@ class VectorQuantizer(nn.Module):
         sums = torch.zeros_like(self.sums).index_add_(0, indices, z_e)
         self.counts.lerp_(counts, 1 - self.decay)
         self.sums.lerp_(sums, 1 - self.decay)
-        self.codebook.copy_(self.sums / self.counts.clamp(min=1e-5)[:, None])
+        used = self.counts > 1e-5  # a code unused for long keeps its place: its mean is 0 / 0
+        self.codebook[used] = self.sums[used] / self.counts[used, None]
         dead = self.counts < self.reset_below
         if dead.any():
             rows = torch.randint(len(z_e), (int(dead.sum()),), device=z_e.device)
@@ -209,8 +211,8 @@ def perplexity(usage):
     if not isinstance(usage, Tensor) or usage.ndim != 1 or len(usage) == 0:
         raise ValueError(f"usage must be a tensor of shape (K,), got {_describe(usage)}")
     counts = usage.double()
-    if not (counts.isfinite().all() and (counts >= 0).all() and counts.sum() > 0):
-        raise ValueError("usage must be finite and >= 0 with a sum > 0, "
+    if not ((counts >= 0).all() and 0 < counts.sum() < float("inf")):
+        raise ValueError("usage must be finite and >= 0 with a finite sum > 0, "
                          f"got values in [{counts.min():.3g}, {counts.max():.3g}]")  # fmt: skip
     return torch.special.entr(counts / counts.sum()).sum().exp().item()
 
@@ -318,7 +320,7 @@ def vqvae_loss(model, x, beta=0.25, form="paper"):
     dict of Tensor of shape (B,)
         "loss", and its terms without their factors: "reconstruction", summed over pixels, and
         "codebook" and "commitment", summed over the grid. A codebook that moves by averages takes
-        no gradient: there "loss" leaves the codebook term out.
+        no gradient: there "loss" leaves the codebook term out, and with it the beta of "notes".
 
     Raises
     ------

@@ -33,6 +33,7 @@ from aecourse.denoising import (
 from aecourse.exercises import check
 from aecourse.exercises import denoising as checkers
 from aecourse.train import fit
+from aecourse.weights.few_labels import labelled_rows
 
 CORRUPTIONS = {
     "gaussian": add_gaussian_noise,
@@ -245,7 +246,8 @@ def test_unknown_pixels_are_refused(pixels):
     [
         (lambda x: x, "got none"),
         (lambda x: (x, None), "got none"),
-        (lambda x: (x, torch.ones(len(x), 1).bool()), r"got shape \(2, 1\)"),
+        (lambda x: (x, torch.ones(len(x), 1).bool()), r"got torch.bool, shape \(2, 1\)"),
+        (lambda x: (x, torch.ones_like(x)), "boolean mask .* got torch.float32"),
     ],
 )
 def test_a_missing_mask_is_refused(corrupt, message):
@@ -265,7 +267,7 @@ def test_the_shortest_training_removes_noise():
     noise = partial(add_gaussian_noise, amount=0.5, generator=seeded())
     fit(model, partial(denoising_loss, corrupt=noise), data.batches(x, 50, seed=0), epochs=4)
     test = data.mnist("test").x[:500]
-    assert denoising_loss(model, test, noise)["loss"].mean() < 40 < 190
+    assert denoising_loss(model, test, noise)["loss"].mean() < 40
     assert denoising_loss(nn.Identity(), test, noise)["loss"].mean() > 190
 
 
@@ -366,6 +368,28 @@ def test_bad_labels_are_refused(use, y, message):
 def test_bad_training_images_are_refused(use, x, message):
     with pytest.raises(ValueError, match="x " + message):
         use(encoder(), x, torch.tensor([0, 1]))
+
+
+@each_bad_matrix
+def test_a_classifier_refuses_bad_images(x, message):
+    classifier = Classifier(nn.Identity(), nn.Linear(784, 10))
+    for use in (classifier, classifier.predict):
+        with pytest.raises(ValueError, match="x " + message):
+            use(x)
+
+
+def test_labelled_rows_are_equally_many_of_each_digit_and_follow_the_seed():
+    y = data.mnist("train").y
+    rows = labelled_rows(y, 100, 1)
+    assert y[rows].bincount().tolist() == [10] * 10 and len(rows.unique()) == 100
+    assert torch.equal(rows, labelled_rows(y, 100, 1))
+    assert not torch.equal(rows, labelled_rows(y, 100, 2))
+
+
+@pytest.mark.parametrize("n", [0, 5, 15, -10, 60_000, 100.0, None])
+def test_a_number_of_labels_that_cannot_be_shared_out_is_refused(n):
+    with pytest.raises(ValueError, match="n must be"):
+        labelled_rows(data.mnist("train").y, n)
 
 
 @pytest.mark.parametrize("C", [0, -1.0, math.inf, "1"])
@@ -611,10 +635,27 @@ def test_a_last_level_of_zero_returns_the_denoised_point():
     assert torch.allclose(iterate_denoiser(mix.denoise, x, [0.5, 0.0]), mix.denoise(x, 0.5))
 
 
-@pytest.mark.parametrize("sigmas", [[1.0], [], [1.0, 2.0], [1.0, 1.0], [1.0, -1.0], [math.nan, 0]])
+@pytest.mark.parametrize(
+    "sigmas",
+    [[1.0], [], [1.0, 2.0], [1.0, 1.0], [1.0, -1.0], [math.nan, 0], [1.0, math.nan], [math.inf, 1]],
+)
 def test_noise_levels_that_do_not_fall_are_refused(sigmas):
     with pytest.raises(ValueError, match="sigmas must be at least two falling numbers"):
         iterate_denoiser(mixture().denoise, points(), sigmas)
+
+
+@pytest.mark.parametrize(
+    "denoise, message",
+    [
+        (lambda x, sigma: x[:1], r"must have the shape of x, \(200, 2\), got \(1, 2\)"),
+        (lambda x, sigma: x[:, :1], r"must have the shape of x, \(200, 2\), got \(200, 1\)"),
+        (lambda x, sigma: x * math.nan, "must be finite"),
+        (lambda x, sigma: None, "must be a torch.Tensor"),
+    ],
+)
+def test_a_denoiser_with_another_shape_or_nan_is_refused(denoise, message):
+    with pytest.raises(ValueError, match=r"denoise\(x, sigma\) " + message):
+        iterate_denoiser(denoise, points(), [1.0, 0.0])
 
 
 # the text

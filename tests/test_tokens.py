@@ -104,6 +104,8 @@ def test_another_grid_has_as_many_tokens_as_places():
         ("", "1 to 5 letters, got ''"),
         ([7], "1 to 5 letters, got 7"),
         ([], "at least one word, got none"),
+        (7, "a string or a list of strings, got 7"),
+        (None, "a string or a list of strings, got None"),
     ],
 )
 def test_words_that_cannot_be_spelled_are_refused(words, message):
@@ -134,7 +136,7 @@ def test_numbers_outside_their_part_of_the_table_are_refused(use, values, messag
         use(values)
 
 
-@pytest.mark.parametrize("settings", [(1,), (2.5,), (8, (0, 7)), (8, (7, 1.5))])
+@pytest.mark.parametrize("settings", [(1,), (2.5,), (8, (0, 7)), (8, (7, 1.5)), (8, 7), (8, (7,))])
 def test_a_vocabulary_with_bad_sizes_is_refused(settings):
     with pytest.raises(ValueError, match="must be"):
         Vocabulary(*settings)
@@ -400,6 +402,8 @@ def test_sampling_keeps_no_graph_and_leaves_the_prompt_alone():
         (5, {"top_k": 0}, "top_k must be >= 1, got 0"),
         (5, {"top_k": 1.5}, "top_k must be an integer"),
         (5, {"allowed": slice(4, 4)}, "allowed must leave at least one token"),
+        (5, {"allowed": 4}, "allowed must be a slice of the vocabulary, got 4"),
+        (5, {"allowed": []}, "allowed must be a slice"),
     ],
 )
 def test_bad_settings_are_refused(count, settings, message):
@@ -461,6 +465,8 @@ def test_both_orders_hold_the_word_and_the_picture():
         (whole((2, 7, 7), 16), torch.tensor([1]), r"y must have shape \(2\), got \(1,\)"),
         (whole((2, 7, 7), 16), torch.tensor([1.0, 2.0]), "y must be an int64"),
         (whole((2, 4, 4), 16), torch.tensor([1, 2]), r"indices must have shape \(any, 7, 7\)"),
+        (torch.tensor(5), torch.tensor([1]), r"indices must have shape \(any, 7, 7\), got \(\)"),
+        (5, torch.tensor([1]), "indices must be an int64 torch.Tensor, got int"),
     ],
 )
 def test_sequences_of_other_sizes_are_refused(indices, y, message):
@@ -513,13 +519,27 @@ def test_a_word_that_is_no_digit_is_refused_with_the_list_of_those_that_are(word
 def test_no_words_and_bad_images_are_refused():
     with pytest.raises(ValueError, match="at least one word"):
         bilingual().draw([])
-    with pytest.raises(ValueError, match="x"):
-        bilingual().read(torch.rand(2, 100))
+    for x, message in ((torch.rand(2, 100), "x must have shape"),
+                       (torch.full((2, 784), 255.0), "divide 8-bit pixels by 255"),
+                       (torch.full((2, 784), -0.1), "pixels in")):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            bilingual().read(x)
+
+
+def test_what_are_no_image_tokens_is_not_decoded():
+    with pytest.raises(ValueError, match=r"tokens must be in \[29, 44\], got 0 to 0"):
+        bilingual().picture(torch.zeros(2, 49, dtype=torch.int64))
 
 
 def test_two_models_of_different_vocabularies_are_refused():
     with pytest.raises(ValueError, match="transformer must know 45 tokens, .* got 20"):
         Bilingual(small(20, 56), VQVAE(16, 4))
+
+
+def test_a_transformer_too_short_for_a_pair_is_refused():
+    with pytest.raises(ValueError, match="transformer must read 55 tokens, .* got length 54"):
+        Bilingual(small(45, 54), VQVAE(16, 4))
+    Bilingual(small(45, 55), VQVAE(16, 4)).draw("one")
 
 
 def test_training_mode_is_refused():
@@ -554,6 +574,26 @@ def test_the_shipped_pair_draws_what_it_is_asked_for(shipped):
     drawn = shipped.draw(list(WORDS) * 10, generator=seeded())
     agree = DigitClassifier.trained().predict(drawn) == torch.arange(10).repeat(10)
     assert agree.sum() >= 90
+
+
+def test_a_cache_of_another_batch_size_is_refused():
+    model, cache = TokenTransformer(40, 8, width=8, heads=2, layers=1).eval(), []
+    model(torch.zeros(2, 3, dtype=torch.int64), cache)
+    with pytest.raises(ValueError, match="cache must hold 3 rows as tokens, got 2"):
+        model(torch.zeros(3, 1, dtype=torch.int64), cache)
+
+
+def test_the_shipped_transformer_has_the_same_logits_with_and_without_cache(shipped):
+    model, indices = shipped.transformer, whole((8, 7, 7), 512)
+    tokens = sequences(shipped.vocabulary, indices, torch.arange(8))[0]
+    double = TokenTransformer(541, 56).double().eval()
+    double.load_state_dict(model.state_dict())
+    # in float32 the rounding grows with the logits, of size 16 here
+    for each, most in ((double, 1e-10), (model, 1e-4)):
+        cache = []
+        with torch.no_grad():
+            steps = torch.cat([each(column, cache) for column in tokens.split(1, dim=1)], dim=1)
+            assert (steps - each(tokens)).abs().max() < most
 
 
 def test_the_shipped_pair_can_neither_train_nor_drop_out(shipped):

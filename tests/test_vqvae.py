@@ -303,6 +303,8 @@ def test_with_averages_the_loss_leaves_the_codebook_term_out():
     model = small("ema").eval()
     terms = vqvae_loss(model, digits(), 0.5)
     assert torch.allclose(terms["loss"], terms["reconstruction"] + 0.5 * terms["commitment"])
+    notes = vqvae_loss(model, digits(), 0.5, "notes")  # beta stood on the term that is gone
+    assert torch.allclose(notes["loss"], terms["reconstruction"] + terms["commitment"])
 
 
 def test_the_gradient_of_the_loss_equals_finite_differences_with_the_code_held_fixed():
@@ -339,7 +341,7 @@ def test_averages_follow_the_closed_form_over_several_steps(decay):
         for k in range(6):  # van den Oord et al. (2017), appendix A.1, one code at a time
             n[k] = decay * n[k] + (1 - decay) * (own == k).sum()
             m[k] = decay * m[k] + (1 - decay) * z[own == k].sum(0)
-        codebook = m / n.clamp(min=1e-5)[:, None]
+        codebook = torch.where((n > 1e-5)[:, None], m / n[:, None], codebook)
         quantise(z)
         assert torch.allclose(quantise.codebook, codebook)
         assert torch.allclose(quantise.counts, n) and torch.allclose(quantise.sums, m)
@@ -378,6 +380,18 @@ def test_dead_codes_restart_from_vectors_of_the_batch_and_others_do_not():
     assert torch.equal(quantise.counts[2:], torch.ones(2))
     assert torch.cdist(quantise.codebook[:2], torch.tensor([[0.0, 0], [1, 0]])).diagonal().max() < 1
     assert set(quantise.nearest(z).tolist()) > {0, 1} or len(quantise.nearest(z).unique()) >= 3
+
+
+@pytest.mark.parametrize(("decay", "steps"), [(0.0, 1), (0.5, 40), (0.99, 1300)])
+def test_a_code_that_is_never_used_keeps_its_place(decay, steps):
+    quantise = quantizer(K=3, D=2, update="ema", decay=decay)
+    with torch.no_grad():
+        quantise.codebook.copy_(torch.tensor([[-1.0, 0], [1, 0], [50, 60]]))
+        quantise.sums.copy_(quantise.codebook)
+    z = normal(64, 2)
+    for _ in range(steps):
+        quantise(z)
+    assert torch.allclose(quantise.codebook[2], torch.tensor([50.0, 60]))
 
 
 def test_without_resets_a_far_code_stays_dead():
@@ -436,7 +450,10 @@ def test_tokenising_in_chunks_is_tokenising_one_by_one():
     indices = model.tokenize(x)
     for i in (0, 999, 1000, 1199):
         assert (model.tokenize(x[i : i + 1])[0] == indices[i]).double().mean() > 0.95
-    assert not model.detokenize(indices).requires_grad
+    decoded = model.detokenize(indices)
+    assert not decoded.requires_grad
+    for i in (0, 999, 1000, 1199):
+        assert torch.allclose(model.detokenize(indices[i : i + 1])[0], decoded[i], atol=1e-5)
 
 
 def test_detokenising_decodes_what_forward_decodes():
@@ -514,6 +531,7 @@ BAD = {
     "usage empty": (lambda: codebook_usage(torch.tensor([]).long(), 4), "must not be empty"),
     "usage K": (lambda: codebook_usage(torch.tensor([0]), 1), "num_codes must be >= 2"),
     "no usage": (lambda: perplexity(torch.zeros(4)), "usage must be .* sum > 0"),
+    "endless usage": (lambda: perplexity(1e308 * torch.ones(4).double()), "usage must be finite"),
     "negative usage": (lambda: perplexity(torch.tensor([2.0, -1.0])), "usage must be finite"),
     "nan usage": (lambda: perplexity(torch.tensor([math.nan, 1])), "usage must be finite"),
     "usage matrix": (lambda: perplexity(torch.ones(2, 2)), r"usage must be .* \(K,\)"),
@@ -603,7 +621,14 @@ def test_wrong_quantisers_get_the_hint_that_fits(answer, hint):
 
 @pytest.mark.parametrize(
     ("name", "answer"),
-    [("vqvae-1", 160), ("vqvae-2", 6.0), ("vqvae-3", answer_3), ("vqvae-4", "B")],
+    [
+        ("vqvae-1", 160),
+        ("vqvae-2", 6.0),
+        ("vqvae-3", answer_3),
+        ("vqvae-4", "B"),
+        ("vqvae-5", ["d", "ecd", "ec", "e"]),
+        ("vqvae-5", ("D", "dce", "ce", "e")),
+    ],
 )
 def test_right_answers_are_accepted(name, answer):
     assert check(name, answer)
@@ -625,6 +650,15 @@ WRONG = [
     ("vqvae-4", "a", "How many terms"),
     ("vqvae-4", "c", "Which term moves the codebook"),
     ("vqvae-4", 2, "one letter of a, b, c"),
+    ("vqvae-5", ["cd", "ecd", "ec", "e"], "Loss 1: look at c"),
+    ("vqvae-5", ["d", "ed", "ec", "e"], "Is z_d still inside"),
+    ("vqvae-5", ["d", "ecd", "e", "e"], "Loss 3: look at c"),
+    ("vqvae-5", ["d", "ecd", "ec", "ec"], "Write z_st out: where"),
+    ("vqvae-5", ["d", "ecd", "ecd", "e"], "Is there an f"),
+    ("vqvae-5", ["d", "encoder", "ec", "e"], "Loss 2: write a string of the letters"),
+    ("vqvae-5", ["d", "ecd", 3, "e"], "Loss 3: write a string of the letters"),
+    ("vqvae-5", "decd", "a list of 4 strings"),
+    ("vqvae-5", ["d", "ecd"], "a list of 4 strings"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Checkers of chapter 10: bits of a grid, straight-through, a quantiser, where beta matters."""
+"""Checkers of chapter 10: bits of a grid, straight-through, a quantiser, beta, four slips."""
 
 import math
 
@@ -71,6 +71,44 @@ def vqvae_4(answer):
         "c": "Which term moves the codebook in the paper's form, and by what is it multiplied? "
              "See 'Two forms'.",
     })  # fmt: skip
+
+
+SLIPS = (  # right owners, and for each part what decides about it
+    ("d", {
+        "e": "z_d leads to no z_e, with sg or without.",
+        "c": "z_d is inside sg.",
+        "d": "Is f inside sg?",
+    }),
+    ("ecd", {
+        "e": "Which z_e is outside sg?",
+        "c": "Is z_d still inside sg?",
+        "d": "Is f inside sg?",
+    }),
+    ("ec", {
+        "e": "Nothing is stopped: what does z_e lead to?",
+        "c": "Nothing is stopped: what does z_d lead to?",
+        "d": "Is there an f in it?",
+    }),
+    ("e", {
+        "e": "Write z_st out: what is outside sg?",
+        "c": "Write z_st out: where is its z_d?",
+        "d": "Is there an f in it?",
+    }),
+)  # fmt: skip
+
+
+def vqvae_5(answer):
+    """Who gets a gradient from four losses with a slip: strings of the letters e, c, d."""
+    where = "See the table in 'Which term moves what'."
+    if not isinstance(answer, (list, tuple)) or len(answer) != len(SLIPS):
+        return f"Hand in a list of {len(SLIPS)} strings, one per loss."
+    for i, (given, (right, hints)) in enumerate(zip(answer, SLIPS, strict=True), start=1):
+        if not isinstance(given, str) or not set(given.lower()) <= set("ecd"):
+            return f"Loss {i}: write a string of the letters e, c, d, got {given!r}."
+        for part in "ecd":
+            if (part in given.lower()) != (part in right):
+                return f"Loss {i}: look at {part} again. {hints[part]} {where}"
+    return None
 
 
 def _vectors(n, seed):

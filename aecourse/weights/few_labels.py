@@ -13,7 +13,7 @@ from functools import partial
 
 import torch
 
-from aecourse import data, train
+from aecourse import data, train, validate
 from aecourse.autoencoder import mlp
 from aecourse.denoising import (
     ConvEncoder,
@@ -67,7 +67,13 @@ def _start(name, start, seed):
 
 
 def labelled_rows(y, n, seed=0):
-    """The rows of n labelled digits, n / 10 of each kind, drawn by seed."""
+    """The rows of n labelled digits, n / 10 of each kind, drawn by seed.
+
+    ValueError if n is no positive multiple of 10, or `y` has too few digits of a kind.
+    """
+    fewest = y.bincount(minlength=10).min().item()
+    if validate.integer(n, "n", low=10) % 10 or n // 10 > fewest:
+        raise ValueError(f"n must be a multiple of 10, at most {10 * fewest}, got {n}")
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
     return torch.cat([order[y[order] == digit][: n // 10] for digit in range(10)])
 
@@ -108,7 +114,9 @@ def main(names):
             "errors": errors,
         }
         path = FOLDER / "few_labels.json"
-        path.write_text(json.dumps(few_label_errors() | {name: entry}, indent=1) + "\n")
+        found = few_label_errors() | {name: entry}
+        ordered = {kind: found[kind] for kind in ENCODERS if kind in found}  # by width
+        path.write_text(json.dumps(ordered, indent=1) + "\n")
         print(json.dumps({name: entry}))
 
 
