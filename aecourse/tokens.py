@@ -190,11 +190,7 @@ class TokenTransformer(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then a small network at each place; each is added to its input.
-
-    ``block(h, past)`` maps (B, T, width) to the same shape, and returns the keys and values
-    (B, heads, S, width / heads) of all S tokens so far beside it.
-    """
+    """Attention, then a small network at each place; each is added to its input."""
 
     def __init__(self, width, heads, dropout):
         super().__init__()
@@ -205,11 +201,17 @@ class Block(nn.Module):
                                  nn.Linear(4 * width, width), nn.Dropout(dropout))  # fmt: skip
 
     def forward(self, h, past=None):
+        """(B, T, width) to the same shape, and what `attend` keeps."""
         change, pair = self.attend(self.norm_1(h), past)
         h = h + change
         return h + self.mlp(self.norm_2(h)), pair
 
     def attend(self, h, past=None):
+        """Mix each place with those before it; returns the keys and values of all S tokens too.
+
+        h is (B, T, width); keys and values are (B, heads, S, width / heads) each, those in `past`
+        first.
+        """
         B, T, width = h.shape
         q, k, v = self.qkv(h).view(B, T, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         if past is not None:

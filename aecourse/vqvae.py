@@ -130,7 +130,7 @@ class VectorQuantizer(nn.Module):
         """The number of the nearest code of each vector, (..., D) -> (...), int64.
 
         Costs N*K*D multiplications for N vectors and, in chunks of 4096, 16 KB * K of memory.
-        Exact up to rounding: squared distances that differ by less than a few eps * |z| * |c| count
+        Exact up to rounding: squared distances that differ by less than a few ``eps * |z| * |c|`` count
         as equal, so centre vectors that lie far from 0 for their spread. ValueError as `forward`.
         """
         _require_vectors(z_e, "z_e", self.codebook)
