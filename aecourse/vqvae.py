@@ -130,8 +130,9 @@ class VectorQuantizer(nn.Module):
         """The number of the nearest code of each vector, (..., D) -> (...), int64.
 
         Costs N*K*D multiplications for N vectors and, in chunks of 4096, 16 KB * K of memory.
-        Exact up to rounding: squared distances that differ by less than a few ``eps * |z| * |c|`` count
-        as equal, so centre vectors that lie far from 0 for their spread. ValueError as `forward`.
+        Exact up to rounding: squared distances that differ by less than a few
+        ``eps * |z| * |c|`` count as equal, so centre vectors that lie far from 0 for their
+        spread. ValueError as `forward`.
         """
         _require_vectors(z_e, "z_e", self.codebook)
         # |z - c|^2 = |z|^2 - 2 z.c + |c|^2, and the first term is the same for all codes
