@@ -44,16 +44,15 @@ SCREEN = 125  # pixels per inch at which a picture is shown: letters as large as
 class _Picture:
     """A PNG whose text form, for readers who do not see it, is the alt text."""
 
-    def __init__(self, png, width, alt, caption):
-        self.png, self.width, self.alt, self.caption = png, width, alt, caption
+    def __init__(self, png, width, said):
+        self.png, self.width, self.said = png, width, said
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        metadata = {"image/png": {"width": self.width},
-                    "aecourse": {"alt": self.alt, "caption": self.caption}}  # fmt: skip
-        return {"image/png": self.png, "text/plain": self.alt}, metadata
+        metadata = {"image/png": {"width": self.width}, "aecourse": self.said}
+        return {"image/png": self.png, "text/plain": self.said["alt"]}, metadata
 
 
-def show(fig, *, caption, alt):
+def show(fig, *, caption, alt, keep_colours=False):
     """Display a figure with its caption and alternative text, and close it.
 
     In a running notebook the caption stands below the picture; in the book it becomes the
@@ -66,6 +65,8 @@ def show(fig, *, caption, alt):
         What to see, in one to three sentences; Markdown with dollar maths.
     alt : str
         The finding, for a reader who does not see the figure; plain text.
+    keep_colours : bool
+        True for photographs: the book's dark theme then leaves the picture as it is.
 
     Raises
     ------
@@ -81,7 +82,8 @@ def show(fig, *, caption, alt):
     buffer = BytesIO()
     fig.savefig(buffer, format="png", metadata={"Software": None})
     plt.close(fig)
-    display(_Picture(buffer.getvalue(), round(min(width, WIDEST) * SCREEN), alt, caption))
+    said = {"alt": alt, "caption": caption} | ({"classes": "keep-colours"} if keep_colours else {})
+    display(_Picture(buffer.getvalue(), round(min(width, WIDEST) * SCREEN), said))
     if not is_quiet():
         display(Markdown(f"*{caption}*"))
 

@@ -29,6 +29,11 @@ def test_a_figure_is_shown_with_its_caption_and_alt_text_and_closed(shown):
     assert not plt.fignum_exists(fig.number)
 
 
+def test_a_photograph_can_keep_its_colours_in_the_dark_theme(shown):
+    plots.show(plt.figure(), caption="What to see.", alt="The finding.", keep_colours=True)
+    assert shown[0]._repr_mimebundle_()[1]["aecourse"]["classes"] == "keep-colours"
+
+
 def test_in_a_running_notebook_the_caption_stands_below(shown, monkeypatch):
     monkeypatch.delenv("AECOURSE_QUIET")
     plots.show(plt.figure(), caption="What to see.", alt="The finding.")

@@ -95,8 +95,9 @@ def set_figure(cell, topic: str, number: int) -> bool:
     figure = outputs[0].metadata.aecourse  # check() has seen to it that there is only one
     width = outputs[0].metadata.get("image/png", {}).get("width")
     name = f"fig-{topic}-{figure.get('name') or number}"
+    image = {"alt": figure.alt, "width": width and f"{width}px", "classes": figure.get("classes")}
     cell.metadata["mystnb"] = {
-        "image": {"alt": figure.alt} | ({"width": f"{width}px"} if width else {}),
+        "image": {key: value for key, value in image.items() if value},
         "figure": {"caption": figure.caption, "name": name},
     }
     return True
