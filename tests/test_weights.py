@@ -85,6 +85,12 @@ def test_few_labels_name_their_command_and_masked_pretraining_wins_where_the_boo
     assert mean["masked"]["100"] <= 12 and mean["masked"]["1000"] <= 5  # mlp_512
 
 
+def test_a_missing_table_of_few_labels_names_the_command_that_rebuilds_it(folder):
+    message = r"few_labels\.json is missing; rebuild it with `python -m aecourse.weights"
+    with pytest.raises(OSError, match=message):
+        weights.few_label_errors()
+
+
 def test_the_shipped_tokens_read_and_draw_as_well_as_the_book_says():
     stored = {name: entry["metrics"] for name, entry in weights.manifest().items()}
     assert stored["token_transformer"]["read_accuracy"] >= 0.97

@@ -25,9 +25,12 @@ def few_label_errors():
     """Test errors after fine-tuning on few labels, in per cent (see `few_labels.py`).
 
     By kind of encoder, then ``["errors"][start][number of labels]``, one value per seed.
+    OSError if the file is missing: names it and the command that rebuilds it.
     """
     path = FOLDER / "few_labels.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not path.is_file():
+        raise OSError(f"{path} is missing; rebuild it with `python -m aecourse.weights.few_labels`")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def load(model, name):

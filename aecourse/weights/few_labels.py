@@ -114,7 +114,7 @@ def main(names):
             "errors": errors,
         }
         path = FOLDER / "few_labels.json"
-        found = few_label_errors() | {name: entry}
+        found = (few_label_errors() if path.is_file() else {}) | {name: entry}
         ordered = {kind: found[kind] for kind in ENCODERS if kind in found}  # by width
         path.write_text(json.dumps(ordered, indent=1) + "\n")
         print(json.dumps({name: entry}))
