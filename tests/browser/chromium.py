@@ -1,9 +1,13 @@
-"""Find a Chromium that is installed and start it without any traffic of its own."""
+"""Where the built book is, and a Chromium to open it with, without any traffic of its own."""
 
 import os
 import shutil
+from pathlib import Path
 
-from playwright.sync_api import Browser, Playwright
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HTML = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "html")).resolve()
 
 HINT = (
     "no Chromium found: install one (`playwright install chromium`, or your system's package), "
@@ -20,7 +24,7 @@ FLAGS = [
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-def find(playwright: Playwright) -> str | None:
+def find(playwright) -> str | None:
     """Path of $CHROMIUM, an installed Chromium or Chrome, or Playwright's own; None if none is."""
     named = os.environ.get("CHROMIUM")
     own = playwright.chromium.executable_path
@@ -28,7 +32,7 @@ def find(playwright: Playwright) -> str | None:
     return next((path for path in candidates if path and os.path.exists(path)), None)
 
 
-def launch(playwright: Playwright) -> Browser:
+def launch(playwright):
     """Start it headless; FileNotFoundError with a hint if there is none."""
     path = find(playwright)
     if path is None:
@@ -36,3 +40,10 @@ def launch(playwright: Playwright) -> Browser:
     root = hasattr(os, "geteuid") and os.geteuid() == 0
     flags = [*FLAGS, "--no-sandbox"] if root else FLAGS
     return playwright.chromium.launch(executable_path=path, args=flags)
+
+
+def missing(reason: str):
+    """Skip on a reader's machine; fail where everything must be checked."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)

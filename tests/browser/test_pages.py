@@ -4,19 +4,13 @@ Each page is opened once per way of reading it (`visits`); each test then states
 about all of them and names the pages that break it.
 """
 
-import os
 import re
-import threading
 from dataclasses import dataclass, field
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 import pytest
+from chromium import HTML, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-HTML = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "html")).resolve()
 PHONES = (390, 360)
 
 FACTS = r"""
@@ -130,63 +124,10 @@ class Visit:
     facts: dict = field(default_factory=dict)
 
 
-def missing(reason: str):
-    """Skip on a reader's machine; fail where everything must be checked."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-class Server(ThreadingHTTPServer):
-    """The book's folder on a free local port; remembers what it could not find."""
-
-    def __init__(self):
-        self.not_found: list[str] = []
-        super().__init__(("127.0.0.1", 0), partial(Handler, directory=str(HTML)))
-        self.origin = f"http://127.0.0.1:{self.server_port}"
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-class Handler(SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-    def send_error(self, code, *args, **kwargs):
-        self.server.not_found.append(f"{code} {self.path}")
-        super().send_error(code, *args, **kwargs)
-
-
 def pages() -> list[str]:
     """Every HTML page of the book, the chapters first; the front door only redirects."""
     found = (p.relative_to(HTML).as_posix() for p in HTML.rglob("*.html"))
     return sorted(p for p in found if not p.startswith("_static/") and p != "index.html")
-
-
-@pytest.fixture(scope="module")
-def built():
-    if not (HTML / "index.html").exists():
-        missing("the book is not built: run `make book` first")
-
-
-@pytest.fixture(scope="module")
-def browser(built):
-    sync_api = pytest.importorskip("playwright.sync_api")
-    from chromium import launch
-
-    with sync_api.sync_playwright() as playwright:
-        try:
-            started = launch(playwright)
-        except FileNotFoundError as error:
-            missing(str(error))
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def server():
-    running = Server()
-    yield running
-    running.shutdown()
 
 
 def follow(tab, visit: Visit) -> None:
