@@ -9,7 +9,7 @@ def test_every_chapter_has_at_least_three_exercises():
     topics = [name.split("-")[0] for name in exercises()]
     assert {"trivial", "linear", "autoencoder", "generation",
             "stochastic", "vae", "elbo", "limits",
-            "denoising", "vqvae", "tokens"} <= set(topics)  # fmt: skip
+            "denoising", "vqvae", "tokens", "review"} <= set(topics)  # fmt: skip
     assert all(topics.count(topic) >= 3 for topic in topics)
 
 

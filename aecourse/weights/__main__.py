@@ -9,23 +9,28 @@ from functools import partial
 
 import torch
 from safetensors.torch import save
-from sklearn.datasets import load_sample_image
 from torch import nn
 
 from aecourse import data, train, weights
-from aecourse.autoencoder import Autoencoder, psnr
-from aecourse.denoising import mask_patches, random_shift
-from aecourse.elbo import importance_weighted_bound
-from aecourse.generation import DigitClassifier, extract_features, frechet_distance
-from aecourse.limits import active_units
-from aecourse.tokens import WORDS, Bilingual, TokenTransformer, Vocabulary, sequences
-from aecourse.trivial import reconstruction_loss, squared_error
-from aecourse.vae import VAE, binarize, vae_loss
-from aecourse.vqvae import VQVAE, codebook_usage, perplexity, vqvae_loss
-from aecourse.weights import FOLDER, manifest
+from aecourse.autoencoder import Autoencoder, mlp
+from aecourse.denoising import (
+    DenoisingAutoencoder,
+    add_gaussian_noise,
+    add_salt_and_pepper,
+    denoising_loss,
+    mask_patches,
+    mask_pixels,
+    random_shift,
+)
+from aecourse.generation import DigitClassifier
+from aecourse.tokens import TokenTransformer, Vocabulary, sequences
+from aecourse.trivial import reconstruction_loss
+from aecourse.vae import VAE, vae_loss
+from aecourse.vqvae import VQVAE, vqvae_loss
+from aecourse.weights import FOLDER, manifest, metrics
 from aecourse.weights.few_labels import DEVICE, ENCODERS, pretrain
 
-SEED = 0
+SEED = metrics.SEED
 LATENT_SIZES = (2, 5, 10, 20, 50, 100)
 BETAS = (0.1, 0.3, 3.0, 10.0)  # 1 is the model with 50 latents above
 
@@ -35,7 +40,7 @@ def digit_classifier():
     model = DigitClassifier()
     x, y = data.mnist("train")
     _fit(model, _classification_loss, data.batches(x, 128, y=y, seed=SEED), epochs=8, lr=4e-3)
-    return model, _accuracy
+    return model, metrics.accuracy
 
 
 def deep_autoencoder():
@@ -43,26 +48,52 @@ def deep_autoencoder():
     model = Autoencoder([784, 1000, 500, 250, 30])
     _fit(model, reconstruction_loss, data.batches(data.mnist("train").x, 256, seed=SEED),
          epochs=60, lr=2e-3)  # fmt: skip
-    return model, _squared_error
+    return model, metrics.image_error
+
+
+def plane_autoencoder():
+    """784-256-64-2: a map of the digits, small enough for a web page."""
+    return _small_autoencoder([784, 256, 64, 2])
+
+
+def small_autoencoder():
+    """784-128-10: ten numbers for a digit, small enough for a web page."""
+    return _small_autoencoder([784, 128, 10])
+
+
+def _small_autoencoder(sizes):
+    model = Autoencoder(sizes)
+    _fit(model, reconstruction_loss, data.batches(data.mnist("train").x, 256, seed=SEED),
+         epochs=30, lr=3e-3)  # fmt: skip
+    return model, metrics.image_error
+
+
+def restorer():
+    """784-160-160-784: clean digits from broken ones; small enough for a web page."""
+    decoder = nn.Sequential(nn.GELU(), nn.Linear(160, 784))
+    model = DenoisingAutoencoder(mlp([784, 160, 160]), decoder)
+    loss = partial(denoising_loss, corrupt=_broken)
+    _fit(model, loss, data.batches(data.mnist("train").x, 256, seed=SEED), epochs=40, lr=3e-3)
+    return model, metrics.restoration
 
 
 def vae(latent, beta=1.0):
     """784-256-L of the notes on digits binarised anew in each epoch."""
     model = VAE([784, 256], latent)
     _fit_vae(model, epochs=20, lr=5e-3, beta=beta)
-    return model, _vae_metrics
+    return model, metrics.vae_metrics
 
 
 def burda_vae():
     """784-200-200-50 with tanh as Burda et al. (2015), Table 1, one stochastic layer."""
     model = VAE([784, 200, 200], 50, activation=nn.Tanh)
     _fit_vae(model, epochs=800, lr=4e-3)
-    return model, _burda_metrics
+    return model, metrics.burda_metrics
 
 
 def pretrained(encoder, start):
     """An encoder of `few_labels`, with its decoder."""
-    return pretrain(ENCODERS[encoder](), start, seed=SEED).cpu(), _restoration
+    return pretrain(ENCODERS[encoder](), start, seed=SEED).cpu(), metrics.restoration
 
 
 def digit_vqvae():
@@ -77,13 +108,13 @@ def digit_vqvae():
     train.fit(model, loss, batches, epochs=28, schedule=schedule)
     model.quantizer.reset_below = 0.0
     train.fit(model, loss, batches, epochs=12, schedule=schedule)
-    return model.cpu(), _vqvae_metrics
+    return model.cpu(), metrics.vqvae_metrics
 
 
 def photo_vqvae():
     """Tokens of 4 x 4 colour pixels, learnt on the left halves of scikit-learn's two photos."""
     model = VQVAE(512, image=(3, 64, 64), reset_below=0.1).to(DEVICE)
-    halves = [photo[:, :, :320].to(DEVICE) for photo in _photos()]
+    halves = [photo[:, :, :320].to(DEVICE) for photo in metrics.photos()]
     steps = torch.zeros(3200, 1)  # one row per step: its crops are drawn in the loss
     schedule = _one_cycle(model, 4000, lr=2e-3, weight_decay=0.0)
 
@@ -94,7 +125,7 @@ def photo_vqvae():
     train.fit(model, loss, data.batches(steps, 1, seed=SEED), epochs=1, schedule=schedule)
     model.quantizer.reset_below = 0.0
     train.fit(model, loss, data.batches(steps[:800], 1, seed=SEED), epochs=1, schedule=schedule)
-    return model.cpu(), _photo_metrics
+    return model.cpu(), metrics.photo_metrics
 
 
 def token_transformer():
@@ -119,11 +150,12 @@ def token_transformer():
     x, y = (t.to(DEVICE) for t in data.mnist("train"))
     batches = data.batches(x, 512, y=y, seed=SEED)
     _fit(model, loss, batches, epochs=20, lr=3e-3, weight_decay=0.05)
-    return model, _token_metrics
+    return model, metrics.token_metrics
 
 
 RECIPES = {recipe.__name__: recipe for recipe in (
-    digit_classifier, deep_autoencoder, burda_vae, digit_vqvae, photo_vqvae, token_transformer,
+    digit_classifier, deep_autoencoder, plane_autoencoder, small_autoencoder, restorer, burda_vae,
+    digit_vqvae, photo_vqvae, token_transformer,
 )}  # fmt: skip
 RECIPES |= {
     "masked_mlp": partial(pretrained, "mlp_512", "masked"),
@@ -142,47 +174,6 @@ def _fit_vae(model, *, epochs, lr, beta=1.0):
     return _fit(model, loss, batches, epochs=epochs, lr=lr, weight_decay=0.0)
 
 
-def _accuracy(model):
-    test = data.mnist("test")
-    accuracy = (model.eval().predict(test.x) == test.y).double().mean().item()
-    return {"test_accuracy": round(accuracy, 4)}
-
-
-@torch.no_grad()
-def _squared_error(model):
-    test = data.mnist("test").x
-    return {"test_squared_error": round(squared_error(model(test), test).mean().item(), 3)}
-
-
-@torch.no_grad()
-def _vae_metrics(model):
-    """On all test digits, binarised with a fixed seed; in nats per image."""
-    torch.manual_seed(SEED)
-    test = data.mnist("test").x
-    x = binarize(test, torch.Generator().manual_seed(SEED))
-    terms = [{key: value.mean().item() for key, value in vae_loss(model, x).items()}
-             for _ in range(10)]  # fmt: skip
-    means = {key: sum(term[key] for term in terms) / len(terms) for key in terms[0]}
-    classifier = DigitClassifier.trained()
-    samples = extract_features(classifier, model.sample(len(test)))
-    distance = frechet_distance(samples, extract_features(classifier, test))
-    return {
-        "test_elbo": round(-means["reconstruction"] - means["kl"], 2),
-        "test_reconstruction": round(means["reconstruction"], 2),
-        "test_kl": round(means["kl"], 2),
-        "active_units": active_units(model, test),
-        "sample_frechet": round(distance, 1),
-    }
-
-
-def _burda_metrics(model):
-    metrics = _vae_metrics(model)
-    x = binarize(data.mnist("test").x, torch.Generator().manual_seed(SEED))
-    torch.manual_seed(SEED)
-    bound = importance_weighted_bound(model, x, num_samples=1000).mean().item()
-    return metrics | {"test_bound_1000": round(bound, 2)}
-
-
 def _fit(model, loss_fn, batches, *, epochs, lr, weight_decay=0.01):
     model.to(DEVICE)
     schedule = _one_cycle(model, epochs * len(batches), lr=lr, weight_decay=weight_decay)
@@ -196,48 +187,6 @@ def _one_cycle(model, steps, *, lr, weight_decay):
     return torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
 
 
-@torch.no_grad()
-def _restoration(model):
-    """Squared error of whole test digits, and of what is hidden when half of the patches are."""
-    test = data.mnist("test").x
-    x_tilde, mask = mask_patches(test, 0.5, torch.Generator().manual_seed(SEED), size=7)
-    hidden = squared_error(model.eval()(x_tilde) * mask, test * mask).mean().item()
-    return _squared_error(model) | {"test_squared_error_hidden": round(hidden, 3)}
-
-
-@torch.no_grad()
-def _vqvae_metrics(model):
-    model.eval()
-    test = data.mnist("test")
-    x_hat = model.detokenize(model.tokenize(test.x))
-    usage = codebook_usage(model.tokenize(data.mnist("train").x), len(model.quantizer.codebook))
-    kept = DigitClassifier.trained().predict(x_hat.clamp(0, 1)) == test.y
-    return {
-        "test_squared_error": round(squared_error(x_hat, test.x).mean().item(), 3),
-        "codes_used": int((usage > 0).sum()),  # by the 60 000 training digits
-        "perplexity": round(perplexity(usage), 1),
-        "test_accuracy_of_classifier": round(kept.double().mean().item(), 4),
-    }
-
-
-def _photo_metrics(model):
-    """Peak signal-to-noise ratio of the right halves, in dB."""
-    model.eval()
-    model.image, model.grid = (3, 424, 320), (106, 80)  # convolutions fit any size
-    found = {}
-    for name, photo in zip(("china", "flower"), _photos(), strict=True):
-        x = photo[:, :, 320:].flatten()[None]
-        x_hat = model.detokenize(model.tokenize(x)).clamp(0, 1)
-        found[f"psnr_{name}"] = round(psnr(x_hat, x), 2)
-    return found
-
-
-def _photos():
-    """scikit-learn's two photographs, (3, 424, 640) each, pixels in [0, 1]."""
-    photos = [load_sample_image(name)[:424] for name in ("china.jpg", "flower.jpg")]
-    return [torch.tensor(photo).movedim(-1, 0) / 255 for photo in photos]
-
-
 def _crops(photos, n, size):
     """n random squares of the photos, half of them mirrored, (n, 3 * size * size)."""
     crops = []
@@ -249,25 +198,29 @@ def _crops(photos, n, size):
     return torch.stack(crops).flatten(1)
 
 
+def _broken(x):
+    """A fifth each: small and large patches hidden, pixels, one side of a line, Gaussian noise."""
+    small, large, pixels, sides, noise = x.chunk(5)
+    return torch.cat([
+        mask_patches(small, 0.5)[0], mask_patches(large, 0.5, size=7)[0],
+        mask_pixels(pixels, 0.5)[0], _cut(sides), add_gaussian_noise(noise, 0.5),
+    ])  # fmt: skip
+
+
+def _cut(x):
+    """Hide what lies on one side of a random line that passes within 8 pixels of the middle."""
+    row, column = torch.meshgrid(*[torch.arange(28, device=x.device) - 13.5] * 2, indexing="ij")
+    angle, offset = torch.rand(2, len(x), 1, 1, device=x.device)
+    angle = 2 * torch.pi * angle
+    beyond = angle.cos() * column + angle.sin() * row > 16 * offset - 8
+    return x.masked_fill(beyond.flatten(1), 0.0)
+
+
 def _scrambled(tokens, codes, noise):
     """Replace image tokens by random ones, each row at a rate drawn from [0, noise]."""
     rate = noise * torch.rand(len(tokens), 1, device=tokens.device)
     hit = (torch.rand(tokens.shape, device=tokens.device) < rate) & (tokens >= codes.start)
     return torch.where(hit, torch.randint_like(tokens, codes.start, codes.stop), tokens)
-
-
-def _token_metrics(model):
-    """Reading all test digits, and 1000 drawings as the classifier sees them."""
-    both = Bilingual(model.eval(), weights.load(VQVAE(512), "digit_vqvae").eval())
-    test, digits = data.mnist("test"), torch.arange(10).repeat(100)
-    read = [word == WORDS[y] for word, y in zip(both.read(test.x), test.y.tolist(), strict=True)]
-    drawn = both.draw([WORDS[d] for d in digits.tolist()],
-                      generator=torch.Generator().manual_seed(SEED))  # fmt: skip
-    agree = DigitClassifier.trained().predict(drawn) == digits
-    return {
-        "read_accuracy": round(sum(read) / len(read), 4),
-        "draw_agreement": round(agree.double().mean().item(), 4),
-    }
 
 
 def _classification_loss(model, batch):
