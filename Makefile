@@ -6,7 +6,8 @@ BIN     = $(VENV)/bin
 STAMP   = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install book test lint unit nbval browser notebooks portability bench weights clean
+.PHONY: help install book test lint unit nbval browser notebooks portability bench weights pdf offline \
+        audit clean
 
 help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +61,15 @@ portability: $(STAMP)  ## the notebooks as other processors would compute them
 bench: $(STAMP)  ## measure speed and quality against peers
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) vector-quantize-pytorch==1.32.0  # a peer
 	$(BIN)/python benchmarks/bench.py
+
+pdf: $(STAMP)  ## the whole book as one PDF (after `make book`)
+	$(BIN)/python tools/print_book.py
+
+offline: $(STAMP)  ## the built book as a zip, linked on its first page, as is the PDF
+	$(BIN)/python tools/downloads.py
+
+audit: $(STAMP)  ## Lighthouse on every page, stored in benchmarks/pages.json (after `make book`)
+	$(BIN)/python tools/audit_pages.py
 
 weights: $(STAMP)  ## train the shipped weights again
 	$(BIN)/python -m aecourse.weights

@@ -16,7 +16,6 @@ from aecourse.autoencoder import Autoencoder, mlp
 from aecourse.denoising import (
     DenoisingAutoencoder,
     add_gaussian_noise,
-    add_salt_and_pepper,
     denoising_loss,
     mask_patches,
     mask_pixels,

@@ -169,9 +169,12 @@ export function picture(caption, { side = 28, tall = side, size = 112 } = {}) {
     style: `width: ${size}px; aspect-ratio: ${side} / ${tall}` });
   const context = context2d(canvas), image = context.createImageData(side, tall);
   const show = (pixels, label = caption) => {
+    const { data } = image;
     for (let i = 0; i < pixels.length; i++) {
       const grey = Math.round(255 * (1 - Math.min(1, Math.max(0, pixels[i]))));
-      image.data.set([grey, grey, grey, 255], 4 * i);
+      const k = 4 * i; // one by one: thousands of small arrays would take milliseconds
+      data[k] = data[k + 1] = data[k + 2] = grey;
+      data[k + 3] = 255;
     }
     context.putImageData(image, 0, 0);
     canvas.pixels = pixels;

@@ -1,0 +1,57 @@
+"""Widget of chapter 08: the length of the latent."""
+
+from functools import partial
+
+import torch
+
+from aecourse import data, weights
+from aecourse.vae import VAE, binarize
+from aecourse.widgets.base import Choice, Number, Widget, shipped
+from aecourse.widgets.pack import pack
+
+SIZES = (2, 5, 10, 20, 50, 100)
+
+
+class LatentSize(Widget):
+    """VAEs that differ in the length of their latent only: samples, and what each unit carries.
+
+    Traits
+    ------
+    size : {2, 5, 10, 20, 50, 100}
+        Number of latents.
+    seed : int in [0, 9999]
+        Of the samples.
+    """
+
+    script = "limits"
+    says = (
+        "Make the latent longer: up to 20 every unit is in use, then the number in use stops "
+        "growing. Samples and score have stopped improving by then."
+    )
+    size = Choice(10, SIZES)
+    seed = Number(0, 0, 9999, whole=True)
+
+    @classmethod
+    def packs(cls, model=None):
+        """`limits_2` to `limits_100`: one decoder each, and the KL of each of its units."""
+        return {f"limits_{size}": partial(size_pack, size) for size in SIZES}
+
+
+def sized_vae(size):
+    """The shipped VAE with so many latents."""
+    return shipped(VAE([784, 256], size), f"vae_latent_{size}")
+
+
+@torch.no_grad()
+def size_pack(size):
+    """The decoder, the mean KL of each unit over the test digits, and the model's scores."""
+    model = sized_vae(size)
+    x = binarize(data.mnist("test").x, torch.Generator().manual_seed(0))
+    scores = {s: weights.manifest()[f"vae_latent_{s}"]["metrics"] for s in SIZES}
+    arrays = {"kl": unit_kl(*model.encode(x)).sort(descending=True).values}
+    return pack({"decoder": model.decoder}, arrays=arrays, meta={"scores": scores})
+
+
+def unit_kl(mu, logvar):
+    """KL divergence from the prior of each latent, in nats, averaged over images, (L,)."""
+    return 0.5 * (mu.square() + torch.expm1(logvar) - logvar).mean(dim=0)

@@ -1,0 +1,180 @@
+"""Chapter 04's widget in the built book, against the Python models and samplers."""
+
+import json
+
+import pytest
+import torch
+from living import Living
+
+from aecourse import data
+from aecourse.widgets import generation
+
+FITTED = ("gaussian", "mixture")
+SOURCES = ("noise", "vae", *FITTED)
+PRESS = """async (el, times) => {
+  const button = el.querySelector('button'), handlers = [], frames = [];
+  const frame = () => new Promise(done => requestAnimationFrame(() => {
+    const channel = new MessageChannel();  // after the frame's own work
+    channel.port1.onmessage = () => done(performance.now());
+    channel.port2.postMessage(0);
+  }));
+  performance.clearMeasures('aecourse-draw');
+  for (let i = 0; i < times; i++) {
+    const start = performance.now();
+    button.click();
+    handlers.push(performance.now() - start);
+    frames.push(await frame() - start);
+  }
+  const draws = performance.getEntriesByName('aecourse-draw').map(entry => entry.duration);
+  return {handlers, draws, frames};
+}"""
+
+DRAWS = """(el, [source, draws]) => {
+  const {model, probe} = el.aecourse, rows = [];
+  model.set('source', source);
+  for (let seed = 0; seed < draws; seed++) {
+    model.set('seed', seed);
+    rows.push(...probe().codes);
+  }
+  return JSON.stringify(rows);
+}"""
+
+
+@pytest.fixture
+def codes(tab, server):
+    return Living(tab, server.origin, "generation")
+
+
+@pytest.fixture(scope="module")
+def fits():
+    return generation.fits(generation.plain_autoencoder().encode(data.mnist("train").x))
+
+
+def drawn(codes, source, draws):
+    """All 200 codes of each of the first draws, (200 * draws, 10), float64."""
+    rows = codes.place.evaluate(DRAWS, [source, draws])
+    return torch.tensor(json.loads(rows), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_samples_are_what_pytorch_decodes_from_the_same_codes_to_a_grey_level(codes, source):
+    probes = codes.sweep([{"source": source, "seed": seed} for seed in range(7)])
+    h = torch.tensor([row for p in probes for row in p["inputs"]])
+    found = torch.tensor([image for p in probes for image in p["outputs"]])
+    ae, vae = generation.plain_autoencoder(), generation.vae_10()
+    expected = vae.pixels(h) if source == "vae" else ae.decode(h).clamp(0, 1)
+    error = (found - expected).abs().max().item()
+    print(f"generation, {source}: {len(h)} codes, at most {255 * error:.3f} grey levels off")
+    assert len(h) >= 100 and error <= 1 / 255
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_thousands_of_drawn_codes_have_the_mean_and_covariance_of_the_fit(codes, source, fits):
+    h = drawn(codes, source, 50)
+    mean, covariance = torch.zeros(10), torch.eye(10)
+    if source in FITTED:
+        weights, means, roots = (getattr(fits[source], n) for n in ("weights", "means", "roots"))
+        mean = weights @ means
+        each = roots @ roots.mT + means[:, :, None] * means[:, None]
+        covariance = (weights[:, None, None] * each).sum(dim=0) - mean[:, None] * mean
+    scale = covariance.diagonal().sqrt()
+    off = ((h.mean(dim=0) - mean) / scale).abs().max().item()
+    apart = ((torch.cov(h.T) - covariance) / (scale[:, None] * scale)).abs().max().item()
+    print(f"{source}: {len(h)} codes, mean off by {off:.3f}, covariance by {apart:.3f} (in sd)")
+    assert len(h) == 10_000 and off < 0.04 and apart < 0.08  # about four standard errors
+
+
+def test_drawn_codes_of_the_mixture_are_as_likely_as_its_own_in_python(codes, fits):
+    def mean_density(source):
+        return fits["mixture"].log_density(drawn(codes, source, 20)).mean().item()
+
+    own = fits["mixture"].log_density(fits["mixture"](4000, seed=0)).mean().item()
+    assert mean_density("mixture") == pytest.approx(own, abs=0.25)
+    assert mean_density("gaussian") < own - 5
+
+
+def test_the_mosaic_on_the_screen_shows_the_sixteen_samples(codes):
+    codes.set(source="mixture", seed=3)
+    images = torch.tensor(codes.probe()["outputs"])
+    shown = codes.place.locator(".ae-picture canvas:not(.ae-chart)").evaluate(
+        "c => Array.from(c.getContext('2d').getImageData(0, 0, 112, 112).data)"
+    )
+    grey = torch.tensor(shown).view(112, 112, 4)[:, :, 0]
+    tiles = images.view(4, 4, 28, 28).transpose(1, 2).reshape(112, 112)
+    assert (grey - 255 * (1 - tiles)).abs().max() <= 0.51
+
+
+def test_pressing_the_button_draws_anew_and_the_seed_brings_a_draw_back(codes):
+    before = codes.probe()["inputs"]
+    codes.place.get_by_role("button", name="New samples").click()
+    assert codes.get("seed") == 1 and codes.probe()["inputs"] != before
+    assert codes.set(seed=0)["inputs"] == before
+
+
+def test_a_click_on_another_source_moves_the_samples_onto_the_codes(codes):
+    vague = codes.probe()["inputs"]
+    codes.place.get_by_role("radio", name="fitted mixture").check()
+    assert codes.get("source") == "mixture"
+    train = generation.plain_autoencoder().encode(data.mnist("train").x[:10_000])
+
+    def distance(h):
+        return torch.cdist(torch.tensor(h), train).min(dim=1).values.median()
+
+    assert distance(codes.probe()["inputs"]) < 0.75 * distance(vague)
+
+
+def test_keys_alone_choose_a_source_and_draw(codes, tab):
+    codes.place.get_by_role("radio", name="noise N(0, I)").focus()
+    tab.keyboard.press("ArrowDown")
+    assert codes.get("source") == "gaussian"
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Enter")
+    assert codes.get("seed") == 1
+
+
+def test_a_finger_chooses_and_draws_on_a_narrow_phone(browser, server):
+    context = browser.new_context(has_touch=True, viewport={"width": 360, "height": 740})
+    phone = context.new_page()
+    codes = Living(phone, server.origin, "generation")
+    codes.place.get_by_text("fitted Gaussian").tap()
+    codes.place.get_by_role("button", name="New samples").tap()
+    assert (codes.get("source"), codes.get("seed")) == ("gaussian", 1)
+    wide = phone.evaluate("document.documentElement.scrollWidth")
+    context.close()
+    assert wide <= 360
+
+
+def test_the_text_says_source_score_and_finding(codes):
+    said = {}
+    for source in SOURCES:
+        codes.set(source=source)
+        said[source] = codes.said()
+    assert "Fréchet distance 159" in said["noise"] and "99" in said["gaussian"]
+    assert "49" in said["mixture"] and "follows the codes" in said["mixture"]
+    assert "55" in said["vae"] and "twice as wide" in said["vae"]
+    codes.set(source="vae")
+    label = codes.place.locator(".ae-chart").get_attribute("aria-label")
+    assert "noise, into a VAE" in label
+
+
+def test_a_press_is_answered_at_once(codes):
+    times = {}
+    for source in ("mixture", "vae"):
+        codes.set(source=source)
+        times[source] = codes.place.evaluate(PRESS, 60)
+        quantiles = {
+            k: [sorted(v)[int(q * len(v))] for q in (0.25, 0.5, 0.95)]
+            for k, v in times[source].items()
+        }
+        print(
+            f"generation, {source}: quartile, median, p95 in ms "
+            + str({k: [round(x, 1) for x in v] for k, v in quantiles.items()})
+        )
+    for t in times.values():
+        assert quick(t["handlers"]) + quick(t["draws"]) <= 8
+        assert quick(t["frames"]) <= 34
+
+
+def quick(times):
+    """The lower quartile: what the work takes when the machine does nothing else."""
+    return sorted(times)[len(times) // 4]

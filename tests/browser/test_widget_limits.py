@@ -1,0 +1,113 @@
+"""Chapter 08's widget in the built book, against the Python models."""
+
+import pytest
+import torch
+from living import Living
+
+from aecourse import data, weights
+from aecourse.limits import active_units
+from aecourse.vae import binarize, gaussian_kl
+from aecourse.widgets import limits
+
+
+@pytest.fixture
+def latent(tab, server):
+    return Living(tab, server.origin, "limits")
+
+
+def test_samples_of_all_sizes_are_pytorchs_to_a_grey_level(latent):
+    worst, count = 0.0, 0
+    for size in limits.SIZES:
+        probes = latent.sweep([{"size": size, "seed": seed} for seed in (0, 1)])
+        z = torch.tensor([row for p in probes for row in p["inputs"]])
+        found = torch.tensor([image for p in probes for image in p["outputs"]])
+        assert z.shape == (32, size)
+        worst = max(worst, (found - limits.sized_vae(size).pixels(z)).abs().max().item())
+        count += len(z)
+    print(f"limits: {count} latents, at most {255 * worst:.3f} grey levels from PyTorch")
+    assert count >= 100 and worst <= 1 / 255
+
+
+def test_the_bars_are_the_kl_of_each_unit_over_the_test_digits(latent):
+    x = binarize(data.mnist("test").x, torch.Generator().manual_seed(0))
+    kl, model = torch.tensor(latent.set(size=50)["kl"]), limits.sized_vae(50)
+    assert len(kl) == 50 and (kl.diff() <= 0).all()
+    assert kl.sum() == pytest.approx(gaussian_kl(*model.encode(x)).mean().item(), rel=1e-4)
+    assert (kl > 0.01).sum() == active_units(model, data.mnist("test").x)
+
+
+def test_the_number_of_units_in_use_stops_growing(latent):
+    rows = latent.place.locator("tr").all_inner_texts()
+    used = dict(zip(limits.SIZES, map(int, rows[1].split()[2:]), strict=True))
+    manifest = {s: weights.manifest()[f"vae_latent_{s}"]["metrics"] for s in limits.SIZES}
+    assert used == {s: m["active_units"] for s, m in manifest.items()}
+    assert used[20] == 20 and used[50] < 30 and used[100] < 30
+
+
+def test_the_mosaic_on_the_screen_shows_the_sixteen_samples(latent):
+    latent.set(size=20, seed=2)
+    images = torch.tensor(latent.probe()["outputs"])
+    shown = latent.place.locator(".ae-picture canvas:not(.ae-chart)").evaluate(
+        "c => Array.from(c.getContext('2d').getImageData(0, 0, 112, 112).data)"
+    )
+    grey = torch.tensor(shown).view(112, 112, 4)[:, :, 0]
+    tiles = images.view(4, 4, 28, 28).transpose(1, 2).reshape(112, 112)
+    assert (grey - 255 * (1 - tiles)).abs().max() <= 0.51
+
+
+def test_only_the_chosen_size_is_loaded(latent, tab):
+    loaded = "Object.keys(aecoursePacks).filter(name => name.startsWith('limits'))"
+    assert tab.evaluate(loaded) == ["limits_10"]
+    latent.set(size=100)
+    assert tab.evaluate(loaded) == ["limits_10", "limits_100"]
+
+
+def test_a_click_on_the_track_and_arrow_keys_choose_a_size(latent, tab):
+    box = latent.place.get_by_role("slider", name="latents").bounding_box()
+    tab.mouse.click(box["x"] + box["width"] - 4, box["y"] + box["height"] / 2)
+    assert latent.get("size") == 100
+    tab.keyboard.press("ArrowLeft")
+    assert latent.get("size") == 50
+    assert len(latent.probe()["kl"]) == 50
+
+
+def test_a_finger_chooses_and_draws_on_a_narrow_phone(browser, server):
+    context = browser.new_context(has_touch=True, viewport={"width": 360, "height": 740})
+    phone = context.new_page()
+    latent = Living(phone, server.origin, "limits")
+    slider = latent.place.get_by_role("slider", name="latents")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    phone.touchscreen.tap(box["x"] + box["width"] - 4, box["y"] + box["height"] / 2)
+    latent.place.get_by_role("button", name="New samples").tap()
+    assert (latent.get("size"), latent.get("seed")) == (100, 1)
+    wide = phone.evaluate("document.documentElement.scrollWidth")
+    context.close()
+    assert wide <= 360
+
+
+def test_the_text_says_how_many_units_are_in_use(latent):
+    latent.set(size=100)
+    said = latent.said()
+    assert "24 of 100 latents in use" in said and "The other 76 carry nothing" in said
+    latent.set(size=2)
+    assert "2 of 2 latents in use, ELBO −149" in latent.said()
+
+
+def test_the_slider_is_answered_at_once(latent):
+    latent.sweep([{"size": size} for size in limits.SIZES])  # all loaded
+    times = latent.times(60)
+    quantiles = {
+        k: [sorted(v)[int(q * len(v))] for q in (0.25, 0.5, 0.95)] for k, v in times.items()
+    }
+    print(
+        "limits: quartile, median, p95 in ms "
+        + str({k: [round(x, 1) for x in v] for k, v in quantiles.items()})
+    )
+    assert quick(times["handlers"]) + quick(times["draws"]) <= 8
+    assert quick(times["frames"]) <= 34
+
+
+def quick(times):
+    """The lower quartile: what the work takes when the machine does nothing else."""
+    return sorted(times)[len(times) // 4]

@@ -1,0 +1,214 @@
+"""Chapter 06's widgets in the built book, against the Python models."""
+
+import pytest
+import torch
+from living import Living
+
+from aecourse import data, weights
+from aecourse.vae import VAE
+from aecourse.widgets import vae
+
+
+@pytest.fixture
+def plane(tab, server):
+    return Living(tab, server.origin, "vae_plane")
+
+
+def where(plane, z1, z2):
+    """Where a point of the plane is on the screen: the square is right of and above its axes."""
+    box = plane.place.locator(".ae-chart").bounding_box()
+    scale = box["width"] / 293
+    x, y = 22 + (z1 + 3) / 6 * 270, (3 - z2) / 6 * 270
+    return box["x"] + scale * x, box["y"] + scale * y
+
+
+def test_the_plane_decodes_as_pytorch_does_to_a_grey_level(plane):
+    z = torch.rand(100, 2, generator=torch.Generator().manual_seed(0)) * 6 - 3
+    probes = plane.sweep([{"z": row} for row in z.tolist()])
+    model = weights.load(VAE([784, 256], 2), "vae_latent_2").eval()
+    expected = model.pixels(torch.tensor([p["inputs"] for p in probes]))
+    error = (torch.tensor([p["outputs"] for p in probes]) - expected).abs().max().item()
+    print(f"vae_plane: at most {255 * error:.2f} grey levels from PyTorch")
+    assert error <= 1 / 255
+
+
+def test_the_digit_on_the_screen_is_the_decoded_one(plane):
+    plane.set(z=[1.0, -0.5])
+    pixels = torch.tensor(plane.probe()["outputs"])
+    shown = plane.place.locator(".ae-picture canvas").evaluate(
+        "c => Array.from(c.getContext('2d').getImageData(0, 0, 28, 28).data)"
+    )
+    red = torch.tensor(shown).view(784, 4)[:, 0]
+    assert (red - 255 * (1 - pixels)).abs().max() <= 0.51
+
+
+def test_dragging_moves_z_to_where_the_pointer_is(plane, tab):
+    tab.mouse.move(*where(plane, 0, 0))
+    tab.mouse.down()
+    tab.mouse.move(*where(plane, 1.5, -0.9))
+    tab.mouse.up()
+    assert plane.get("z") == pytest.approx([1.5, -0.9], abs=0.03)
+
+
+def test_arrow_keys_move_one_coordinate(plane, tab):
+    plane.place.get_by_role("slider", name="z₁").focus()
+    for _ in range(4):
+        tab.keyboard.press("ArrowRight")
+    assert plane.get("z") == pytest.approx([0.2, 0.0])
+    assert "z = (0.20, 0.00)" in plane.said()
+
+
+def test_a_finger_moves_z_on_a_narrow_phone_and_can_scroll_past(browser, server):
+    context = browser.new_context(has_touch=True, viewport={"width": 360, "height": 740})
+    phone = context.new_page()
+    plane = Living(phone, server.origin, "vae_plane")
+    plane.place.locator(".ae-chart").scroll_into_view_if_needed()
+    phone.touchscreen.tap(*where(plane, -1.5, 1.2))
+    found, wide = plane.get("z"), phone.evaluate("document.documentElement.scrollWidth")
+    held = phone.evaluate(
+        "[...document.querySelectorAll('.ae-widget *')].filter(e => e.style.touchAction).length"
+    )
+    box = plane.place.locator(".ae-chart").bounding_box()
+    context.close()
+    assert found == pytest.approx([-1.5, 1.2], abs=0.03)
+    assert wide <= 360 and held == 1 and box["height"] < 0.5 * 740
+
+
+def test_the_text_names_the_nearest_test_digit(plane):
+    test, model = data.mnist("test"), weights.load(VAE([784, 256], 2), "vae_latent_2").eval()
+    codes = model.encode(test.x[:300])[0]
+    for z in ([0.0, 0.0], [2.5, 2.5], [2.9, -2.9]):
+        plane.set(z=z)
+        distance = (codes - torch.tensor(z)).norm(dim=1)
+        label, far = test.y[distance.argmin()].item(), distance.min().item()
+        said = plane.said()
+        assert f"is a {label}, {far:.2f} away" in said
+        assert ("all the same" in said) == (far > 0.5)
+
+
+def test_the_plane_is_drawn_at_once(plane):
+    timed(plane, "vae_plane")
+
+
+def timed(living, name):
+    times = living.times(60)
+    quantiles = {
+        k: [sorted(v)[int(q * len(v))] for q in (0.25, 0.5, 0.95)] for k, v in times.items()
+    }
+    print(
+        f"{name}: quartile, median, p95 in ms "
+        + str({k: [round(x, 1) for x in v] for k, v in quantiles.items()})
+    )
+    assert quick(times["handlers"]) + quick(times["draws"]) <= 8
+    assert quick(times["frames"]) <= 34
+
+
+# --- the β slider --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slider(tab, server):
+    return Living(tab, server.origin, "vae_beta")
+
+
+def test_all_five_models_rebuild_and_sample_as_pytorch_does_to_a_grey_level(slider):
+    digits, worst, count = data.mnist("test").x[[0, 1, 2, 3, 4, 7]], 0.0, 0
+    for beta in vae.NAMES:
+        probes = slider.sweep([{"beta": beta, "seed": seed} for seed in (0, 1)])
+        model = vae.beta_vae(beta)
+        for probe in probes:
+            z, found = torch.tensor(probe["inputs"]), torch.tensor(probe["outputs"])
+            worst = max(worst, (found - model.pixels(z)).abs().max().item())
+            worst = max(worst, (found[:6] - model.reconstruct(digits)).abs().max().item())
+            count += len(z)
+    print(f"vae_beta: {count} latents, at most {255 * worst:.3f} grey levels from PyTorch")
+    assert count >= 100 and worst <= 1 / 255
+
+
+def test_every_beta_decodes_the_same_noise(slider):
+    probes = slider.sweep([{"beta": beta} for beta in (0.1, 1, 10)])
+    assert probes[0]["inputs"][6:] == probes[1]["inputs"][6:] == probes[2]["inputs"][6:]
+    assert probes[0]["inputs"][:6] != probes[1]["inputs"][:6]
+
+
+def test_the_rows_on_the_screen_are_digits_rebuilt_digits_and_samples(slider):
+    slider.set(beta=3, seed=1)
+    images = torch.tensor(slider.probe()["outputs"])
+    digits = data.mnist("test").x[[0, 1, 2, 3, 4, 7]]
+    for k, expected in enumerate((torch.cat([digits, images[:6]]), images[6:])):
+        shown = (
+            slider.place.locator(".ae-picture canvas")
+            .nth(k)
+            .evaluate("c => Array.from(c.getContext('2d').getImageData(0, 0, 168, 56).data)")
+        )
+        grey = torch.tensor(shown).view(56, 168, 4)[:, :, 0]
+        tiles = expected.view(2, 6, 28, 28).transpose(1, 2).reshape(56, 168)
+        assert (grey - 255 * (1 - tiles)).abs().max() <= 0.51
+
+
+def test_a_model_is_loaded_when_its_beta_is_chosen(slider, tab):
+    loaded = "Object.keys(aecoursePacks).filter(name => name.startsWith('vae_beta'))"
+    assert tab.evaluate(loaded) == ["vae_beta_1"]
+    slider.set(beta=0.1)
+    assert tab.evaluate(loaded) == ["vae_beta_1", "vae_beta_0.1"]
+
+
+def test_weights_that_do_not_load_are_told_and_can_be_asked_for_again(slider, tab):
+    tab.route("**/vae_beta_10.js", lambda route: route.abort())
+    press_end = slider.place.get_by_role("slider", name="weight β")
+    press_end.focus()
+    tab.keyboard.press("End")
+    slider.place.get_by_text("vae_beta_10.js did not load").wait_for()
+    tab.keyboard.press("ArrowLeft")  # the others still work
+    slider.place.get_by_text("did not load").wait_for(state="detached")
+    assert slider.get("beta") == 3
+    tab.keyboard.press("End")
+    tab.unroute("**/vae_beta_10.js")
+    slider.place.get_by_role("button", name="Try again").click()
+    slider.place.get_by_text("did not load").wait_for(state="detached")
+    assert "β = 10" in slider.said()
+
+
+def test_the_pointer_and_arrow_keys_choose_beta(slider, tab):
+    box = slider.place.get_by_role("slider", name="weight β").bounding_box()
+    tab.mouse.click(box["x"] + 4, box["y"] + box["height"] / 2)
+    assert slider.get("beta") == 0.1
+    for _ in range(3):
+        tab.keyboard.press("ArrowRight")
+    assert slider.get("beta") == 3
+    slider.place.get_by_role("button", name="New samples").press("Enter")
+    assert slider.get("seed") == 1
+
+
+def test_a_finger_chooses_beta_on_a_narrow_phone(browser, server):
+    context = browser.new_context(has_touch=True, viewport={"width": 360, "height": 740})
+    phone = context.new_page()
+    slider = Living(phone, server.origin, "vae_beta")
+    slider.place.get_by_role("slider", name="weight β").scroll_into_view_if_needed()
+    box = slider.place.get_by_role("slider", name="weight β").bounding_box()
+    phone.touchscreen.tap(box["x"] + box["width"] - 4, box["y"] + box["height"] / 2)
+    slider.place.get_by_role("button", name="New samples").tap()
+    found = slider.get("beta"), slider.get("seed")
+    wide = phone.evaluate("document.documentElement.scrollWidth")
+    context.close()
+    assert found == (10, 1) and wide <= 360
+
+
+def test_the_text_says_the_costs_of_the_manifest_and_what_they_buy(slider):
+    for beta, name in vae.NAMES.items():
+        slider.set(beta=beta)
+        m, said = weights.manifest()[name]["metrics"], slider.said()
+        assert f"β = {beta:g}: KL {m['test_kl']:.1f} nats" in said
+        assert f"reconstruction {m['test_reconstruction']:.1f} nats" in said
+        assert f"{m['active_units']} of 50 latents in use" in said
+        assert ("broken" in said, "blur" in said) == (beta < 1, beta > 1)
+
+
+def test_the_beta_slider_is_answered_at_once(slider):
+    slider.sweep([{"beta": beta} for beta in vae.NAMES])  # all loaded
+    timed(slider, "vae_beta")
+
+
+def quick(times):
+    """The lower quartile: what the work takes when the machine does nothing else."""
+    return sorted(times)[len(times) // 4]

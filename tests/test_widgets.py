@@ -1,0 +1,173 @@
+"""What every widget keeps: its state, its HTML form, its scripts and its files of weights."""
+
+import html
+import json
+import re
+
+import pytest
+import torch
+from safetensors.torch import load
+from torch import nn
+
+from aecourse import widgets
+from aecourse.widgets import base
+from aecourse.widgets.pack import pack, weight
+
+KINDS = [getattr(widgets, name) for name in widgets.__all__]
+each_widget = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+
+
+# --- the family ----------------------------------------------------------------------------------
+
+
+@each_widget
+def test_html_form_is_short_and_the_same_twice(kind):
+    first, second = kind().to_html(), kind().to_html()
+    assert first == second
+    assert len(first) < 6000
+
+
+@each_widget
+def test_html_form_holds_the_whole_state_and_a_caption(kind):
+    made = kind()
+    text = made.to_html()
+    state = json.loads(html.unescape(re.search(r'data-state="([^"]*)"', text).group(1)))
+    assert state == made.state()
+    assert f'data-widget="{kind.script}"' in text
+    assert len(kind.says) > 20 and html.escape(kind.says) in text
+
+
+@each_widget
+def test_repr_says_the_state_and_no_address(kind):
+    assert re.fullmatch(rf"{kind.__name__}\(.*\)", repr(kind()), re.S)
+    assert "0x" not in repr(kind())
+
+
+@each_widget
+def test_running_jupyter_gets_the_widget_and_a_page_gets_the_html(kind):
+    made = kind()
+    data, _ = made._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert data["text/html"] == made.to_html()
+    assert set(made._packs) == set(kind.packs())
+
+
+@each_widget
+def test_a_trait_that_does_not_exist_is_refused_by_name(kind):
+    with pytest.raises(ValueError, match="nonsense"):
+        kind(nonsense=1)
+
+
+@each_widget
+def test_a_model_of_the_wrong_kind_is_refused(kind):
+    with pytest.raises(ValueError, match="model must"):
+        kind(model=nn.Linear(3, 3))
+
+
+def test_no_two_widgets_share_a_script():
+    assert len({kind.script for kind in KINDS}) == len(KINDS)
+
+
+def test_no_name_of_a_pack_stands_for_two_contents():
+    built = {}
+    for kind in KINDS:
+        for name, build in kind.packs().items():
+            content = build()
+            assert built.setdefault(name, content) == content, name
+
+
+# --- traits --------------------------------------------------------------------------------------
+
+
+class Sample(base.Widget):
+    script, says = "vae_plane", "For these tests."
+    level = base.Number(1, 0, 5, whole=True)
+    share = base.Number(0.5, 0, 1)
+    place = base.Numbers([0, 0], -1, 1)
+    way = base.Choice("left", ["left", "right"])
+
+
+@pytest.mark.parametrize(
+    ("trait", "value"),
+    [
+        ("level", 6), ("level", 1.5), ("level", "2"), ("level", True), ("share", float("nan")),
+        ("share", None), ("place", [0]), ("place", [0, 2]), ("place", 3), ("place", ["a", 0]),
+        ("place", [0, float("nan")]), ("way", "up"), ("way", 0),
+    ],
+)  # fmt: skip
+def test_a_value_outside_its_range_is_refused_with_its_name(trait, value):
+    made = Sample()
+    with pytest.raises(ValueError, match=trait):
+        setattr(made, trait, value)
+    assert made.state() == Sample().state()
+
+
+def test_python_reads_and_observes_what_it_sets():
+    made, seen = Sample(share=0.25), []
+    made.observe(lambda change: seen.append(change["new"]), names="place")
+    made.place = (1, -0.5)
+    assert made.place == [1.0, -0.5] and seen == [[1.0, -0.5]]
+    assert made.share == 0.25
+
+
+# --- scripts -------------------------------------------------------------------------------------
+
+
+@each_widget
+def test_a_joined_module_has_no_import_left_and_one_export(kind):
+    text = base.module(kind.script)
+    assert not re.search(r"^\s*import\b", text, re.M)
+    assert re.findall(r"^export\b.*", text, re.M) == ["export default widget(view);"]
+
+
+def test_a_page_script_starts_every_widget_of_the_page():
+    text = base.page_script(["vae_plane", "vae_beta"], "../_static/packs")
+    assert "export" not in re.sub(r"//.*", "", text)
+    assert text.rstrip().endswith(
+        'boot({"vae_plane": view0, "vae_beta": view1}, "../_static/packs");'
+    )
+    assert "</script" not in text
+
+
+# --- files of weights ----------------------------------------------------------------------------
+
+
+def test_float16_keeps_shipped_weights_exactly():
+    network = nn.Sequential(nn.Linear(5, 3), nn.GELU(), nn.Linear(3, 2)).half().float()
+    found = load(pack({"net": network}))
+    assert torch.equal(found["net.0.weight"].float(), network[0].weight)
+    assert torch.equal(found["net.2.bias"], network[2].bias)
+
+
+def test_int8_is_off_by_at_most_half_a_step_of_its_row():
+    torch.manual_seed(0)
+    value = torch.randn(4, 50) * torch.tensor([[1.0], [10.0], [0.01], [0.0]])
+    stored = weight("w", value, "int8")
+    rebuilt = stored["w"].float() * stored["w.scale"][:, None]
+    assert ((rebuilt - value).abs() <= value.abs().amax(1, keepdim=True) / 254 + 1e-9).all()
+
+
+def broken():
+    """A layer whose training diverged."""
+    layer = nn.Linear(2, 2)
+    nn.init.constant_(layer.weight, float("nan"))
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        (nn.Softplus(), "layer that network.js knows"),
+        (nn.Conv2d(4, 4, 3, groups=2), "layer that network.js knows"),
+        (nn.GELU(approximate="tanh"), "layer that network.js knows"),
+        (broken(), "finite"),
+    ],
+)
+def test_what_the_page_could_not_run_is_refused(layer, reason):
+    with pytest.raises(ValueError, match=reason):
+        pack({"net": nn.Sequential(layer)})
+
+
+def test_an_unknown_kind_of_storage_is_refused():
+    with pytest.raises(ValueError, match="dtype"):
+        pack({"net": nn.Sequential(nn.Linear(2, 2))}, dtype="int4")
