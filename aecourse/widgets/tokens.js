@@ -87,15 +87,16 @@ function writingPane(model, transformer, vocabulary, decode) {
   };
   return {
     element,
-    // One token a frame, so that one sees them come; all at once for those who want no motion.
+    // A token or two, then a frame to show them: one sees them come, and no frame is long. Those
+    // who want no motion see the finished drawing only.
     draw() {
       if (key !== asked().join()) restart();
-      const before = found.codes.length;
-      const done = work(task, BUDGET, () => found.codes.length > before && !still.matches);
       field.show();
-      if (done || !still.matches) paint();
+      const behind = () => drawn !== `${key}/${count()}`, before = found.codes.length;
+      if (behind() && !still.matches) paint();
+      else if (work(task, BUDGET, () => found.codes.length > before + 1) && still.matches) paint();
       sayNumbers();
-      return !done;
+      return found.codes.length < CELLS || behind();
     },
     describe() {
       const [word, temperature, most] = asked();
