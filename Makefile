@@ -6,8 +6,8 @@ BIN     = $(VENV)/bin
 STAMP   = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install book test lint unit nbval browser notebooks portability bench weights pdf offline \
-        audit clean
+.PHONY: help install book test lint unit nbval browser notebooks portability bench weights stills pdf \
+        offline audit clean
 
 help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ offline: $(STAMP)  ## the built book as a zip, linked on its first page, as is t
 
 audit: $(STAMP)  ## Lighthouse on every page, stored in benchmarks/pages.json (after `make book`)
 	$(BIN)/python tools/audit_pages.py
+
+stills: $(STAMP)  ## photograph the widgets for print and pages without JavaScript (after `make book`)
+	$(BIN)/python tools/stills.py
 
 weights: $(STAMP)  ## train the shipped weights again
 	$(BIN)/python -m aecourse.weights

@@ -201,7 +201,12 @@ def lighten(out: Path) -> None:
         first, viewport, rest = page.partition('<meta name="viewport"')  # the theme says it thrice
         page = first + viewport + re.sub(r'\s*<meta name="viewport"[^>]*>', "", rest)
         page = one_style_sheet(page, root, static, used, made)
+        if "tex-chtml.js" in page:  # `typeset.js` will be there to look after hidden sections
+            page = page.replace("<html ", '<html data-formulas="" ', 1)
         page = later_scripts(page, static)
         page = page.replace('<div id="pst-primary-sidebar"', LANDMARK, 1)
+        page = page.replace('<th class="head"><p></p></th>', "<td></td>")  # it heads nothing
+        page = page.replace(' role="doc-biblioentry"', "")  # which a list item may have, no div
+        page = page.replace(' role="list" class="citation-list"', ' class="citation-list"')
         page = patient_pictures(page, path.parent, sizes)
         path.write_text(page, encoding="utf-8")

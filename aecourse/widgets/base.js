@@ -136,18 +136,26 @@ export function choice(model, trait, { label, options }) {
 
 // --- drawing -------------------------------------------------------------------------------------
 
-function context2d(canvas) {
+export function context2d(canvas) {
   const context = canvas.getContext("2d");
   if (!context) throw new Error("This browser offers no canvas to draw on.");
   return context;
 }
 
-// The colours of the page as it is now, light or dark; roles are those of the whole book.
+// The colours of the page as it is now, light or dark; roles are those of the whole book. They are
+// read once for each theme: reading a style makes the browser lay the page out, which takes longer
+// than drawing.
+let palettes = new WeakMap();
+const ROLES = ["text", "muted", "paper", "line", "data", "encoder", "code", "decoder", "noise",
+  "gradient"];
 export function colours(element) {
-  const style = getComputedStyle(element.closest(".ae-widget") ?? element);
-  const read = (name) => style.getPropertyValue(`--ae-${name}`).trim();
-  return Object.fromEntries(["text", "muted", "paper", "line", "data", "encoder", "code", "decoder",
-    "noise", "gradient"].map((name) => [name, read(name)]));
+  const root = element.closest(".ae-widget") ?? element;
+  if (!palettes.has(root)) {
+    const style = getComputedStyle(root);
+    palettes.set(root, Object.fromEntries(
+      ROLES.map((name) => [name, style.getPropertyValue(`--ae-${name}`).trim()])));
+  }
+  return palettes.get(root);
 }
 
 // Equal pictures beside each other, `columns` in a row, as the pixels of one.
@@ -191,8 +199,15 @@ export function chart(label, { width = 320, height = 200, paint }) {
   const canvas = h("canvas", { role: "img", "aria-label": label, className: "ae-chart",
     style: `max-width: ${width}px; aspect-ratio: ${width} / ${height}` });
   const context = context2d(canvas);
+  let across = 0, last = label; // its width on the page, told by the browser: asking is slow
+  new ResizeObserver(([{ contentRect }]) => {
+    if (Math.abs(contentRect.width - across) < 0.5 || !contentRect.width) return;
+    across = contentRect.width;
+    draw(last);
+  }).observe(canvas);
   const draw = (said = label) => {
-    const scale = (canvas.clientWidth || width) * (globalThis.devicePixelRatio || 1) / width;
+    last = said;
+    const scale = (across || width) * (globalThis.devicePixelRatio || 1) / width;
     const [wide, tall] = [Math.round(width * scale), Math.round(height * scale)];
     if (canvas.width !== wide || canvas.height !== tall)
       Object.assign(canvas, { width: wide, height: tall });
@@ -262,7 +277,10 @@ function start(model, root, body, { draw, describe, probe }) {
   };
   const soon = () => { frame ||= requestAnimationFrame(now); };
   model.on("change", soon);
-  const watch = new ResizeObserver(soon), theme = new MutationObserver(soon);
+  const watch = new ResizeObserver(soon), theme = new MutationObserver(() => {
+    palettes = new WeakMap();
+    soon();
+  });
   watch.observe(root);
   theme.observe(document.documentElement, { attributeFilter: ["data-theme"] });
   theme.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });

@@ -11,6 +11,7 @@ async function view(model, root, redraw) {
 
   const made = new Map(); // what this seed gave for each size
   let drawn = -1, latents = [], images = [], kl = [], used = 0;
+  // Half of the samples in this frame, half in the next: all at once would take too long for one.
   const run = (pack) => {
     const size = model.get("size"), seed = model.get("seed");
     if (seed !== drawn) made.clear();
@@ -18,11 +19,14 @@ async function view(model, root, redraw) {
     if (!made.has(size)) {
       const { normals } = randomNumbers(seed);
       const z = Array.from({ length: COUNT }, () => normals(size));
-      const all = network(pack, "decoder").all(z);
-      made.set(size, { latents: z, images: all.map((image) => image.map(sigmoid)) });
+      made.set(size, { latents: z, images: [] });
     }
+    const one = made.get(size), from = one.images.length;
+    if (from < COUNT) one.images.push(...network(pack, "decoder")
+      .all(one.latents.slice(from, from + COUNT / 2)).map((image) => image.map(sigmoid)));
     ({ latents, images } = made.get(size));
     [kl, used] = [pack.tensors.kl, scores[size].active_units];
+    return images.length === COUNT;
   };
 
   const bars = chart("", { width: WIDE, height: TALL, paint(context, colour) {
@@ -78,10 +82,11 @@ async function view(model, root, redraw) {
       for (const tr of table.rows) [...tr.cells].forEach((cell, i) =>
         cell.classList.toggle("ae-now", SIZES[i - 1] === size));
       if (!pack) return;
-      run(pack);
-      grid.show(tiles(images, 4),
+      const done = run(pack);
+      if (done) grid.show(tiles(images, 4),
         `16 samples of the VAE with ${size} latents, draw ${model.get("seed")}`);
       bars.draw(`KL of each of ${size} units, sorted: ${used} are in use`);
+      return !done;
     },
     describe() {
       const size = model.get("size"), { active_units: inUse, test_elbo: bound } = scores[size];
@@ -89,7 +94,8 @@ async function view(model, root, redraw) {
         + `nats. ${found(size, inUse)}`;
     },
     async probe() {
-      run(await packs.load(nameOf(model.get("size"))));
+      const pack = await packs.load(nameOf(model.get("size")));
+      while (!run(pack));
       const plain = (rows) => rows.map((one) => Array.from(one));
       return { inputs: plain(latents), outputs: plain(images), kl: Array.from(kl) };
     },

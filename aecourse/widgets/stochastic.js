@@ -202,7 +202,7 @@ async function view(model, root) {
       format: (v) => `${two(v)}, σ ${two(Math.exp(v / 2))}` }),
     slider(model, "eps", { label: "ringed ε", min: -2.5, max: 2.5, format: two }),
   ];
-  for (const line of sliders) line.style.gridTemplateColumns = "4.6rem minmax(5rem, 1fr) 8rem";
+  for (const line of sliders) line.style.gridTemplateColumns = "4.6rem minmax(4rem, 1fr) 7.2rem";
   root.append(
     choice(model, "mode", { label: "Draw", options: [["rescale", "ε first: z = μ + σε"],
       ["direct", "z ~ N(μ, σ²) directly"]] }),

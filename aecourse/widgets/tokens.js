@@ -39,11 +39,8 @@ function writingPane(model, transformer, vocabulary, decode) {
   const sequence = sequenceLine();
   const again = button("Draw again", () => update(model,
     { seed: (model.get("seed") + 1) % 2 ** 31, shown: CELLS }));
-  const turn = button("Let it read this", () => {
-    finish();
-    update(model, { direction: "digit to word",
-      drawing: Array.from(pixelsOf(CELLS), (v) => Math.round(255 * v)) });
-  });
+  const turn = button("Let it read this", () => update(model, { direction: "digit to word",
+    drawing: Array.from(pixelsOf(CELLS), (v) => Math.round(255 * v)) }));
   const element = h("div", {}, row(field.label, again), field.message,
     row(figure, h("div", { style: "flex: 1 1 17rem" },
       slider(model, "temperature", { label: "Temperature τ", min: 0, max: 2, step: 0.05,
@@ -81,6 +78,7 @@ function writingPane(model, transformer, vocabulary, decode) {
       ...found.codes.slice(0, n).map(String)]);
   };
   const sayNumbers = () => {
+    turn.disabled = found.codes.length < CELLS;
     numbers.textContent = found.codes.length < CELLS ? `Token ${found.codes.length} of 49 …`
       : `These 49 tokens: ${found.bits.toFixed(0)} bits under the model.\n`
         + "Were all codes equally likely: 441 bits.";

@@ -17,12 +17,17 @@ async function view(model, root, redraw) {
 
   const made = new Map(); // what this seed gave for each β
   let drawn = -1, latents = [], images = [];
+  // The digits first, the samples in the next frame: both at once would take too long for one.
   const run = (pack) => {
     const beta = model.get("beta"), seed = model.get("seed");
     if (seed !== drawn) made.clear();
     drawn = seed;
-    if (!made.has(beta)) made.set(beta, runAll(network(pack, "decoder"), pack.tensors.means, seed));
-    ({ latents, images } = made.get(beta));
+    if (!made.has(beta)) made.set(beta, { latents: latentsOf(pack.tensors.means, seed), images: [] });
+    const one = made.get(beta), next = one.images.length ? [6, SAMPLES + 6] : [0, 6];
+    if (one.images.length < one.latents.length) one.images.push(...network(pack, "decoder")
+      .all(one.latents.slice(...next)).map((image) => image.map(sigmoid)));
+    ({ latents, images } = one);
+    return images.length === latents.length;
   };
 
   const bars = chart("", { width: WIDE, height: BETAS.length * STEP + 30, paint: paintBars });
@@ -72,11 +77,12 @@ async function view(model, root, redraw) {
       bars.draw(`Bars for five β. At β = ${beta}: KL ${kl.toFixed(1)} nats, reconstruction `
         + `${rest.toFixed(1)}, sum ${sum.toFixed(1)}; the least sum is at β = 1`);
       if (!pack) return;
-      run(pack);
+      const done = run(pack);
       rebuilt.show(tiles([...originals, ...images.slice(0, 6)], 6),
         `Six test digits, and below them as the model with β = ${beta} rebuilds them`);
-      sampled.show(tiles(images.slice(6), 6),
+      if (done) sampled.show(tiles(images.slice(6), 6),
         `Twelve samples of the model with β = ${beta}, draw ${model.get("seed")}`);
+      return !done;
     },
     describe() {
       const beta = model.get("beta"), { kl, rest, used } = score();
@@ -84,19 +90,18 @@ async function view(model, root, redraw) {
         + `${used} of 50 latents in use. ${found(beta)}`;
     },
     async probe() {
-      run(await packs.load(nameOf(model.get("beta"))));
+      const pack = await packs.load(nameOf(model.get("beta")));
+      while (!run(pack));
       const plain = (rows) => rows.map((one) => Array.from(one));
       return { inputs: plain(latents), outputs: plain(images) };
     },
   };
 }
 
-// Latents and pictures: the means of the test digits' posteriors, then noise.
-function runAll(decoder, means, seed) {
+// The means of the test digits' posteriors, then noise.
+function latentsOf(means, seed) {
   const { normals } = randomNumbers(seed);
-  const noise = Array.from({ length: SAMPLES }, () => normals(means.shape[1]));
-  const latents = [...rowsOf(means), ...noise];
-  return { latents, images: decoder.all(latents).map((image) => image.map(sigmoid)) };
+  return [...rowsOf(means), ...Array.from({ length: SAMPLES }, () => normals(means.shape[1]))];
 }
 
 // The rows of a matrix.

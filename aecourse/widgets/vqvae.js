@@ -1,6 +1,6 @@
 // A digit as a grid of tokens: change one, and see what the decoder makes of it.
 import { network, randomNumbers } from "./network.js";
-import { button, choice, h, loadPack, picture, row, update, widget } from "./base.js";
+import { button, choice, context2d, h, loadPack, picture, row, update, widget } from "./base.js";
 
 const SIDE = 7, CELLS = SIDE * SIDE, OFFERED = 24;
 const LEVEL = 1 / 255; // a pixel counts as changed from one grey level on
@@ -195,7 +195,7 @@ function tiles(label, count, { columns, pick, follow = false }) {
 // What a code draws, above its number.
 function smallPicture(tile) {
   const canvas = h("canvas", { width: 8, height: 8, "aria-hidden": "true" });
-  const context = canvas.getContext("2d"), image = context.createImageData(8, 8);
+  const context = context2d(canvas), image = context.createImageData(8, 8);
   let shown = -1;
   tile.prepend(canvas);
   return { show(patches, code) {

@@ -7,7 +7,7 @@ from chromium import HTML
 READY = """el => new Promise((done, fail) => {
   const late = setTimeout(() => fail(new Error('the widget did not start')), 15000);
   (function look() {
-    if (el.aecourse || el.querySelector('[role=alert]')) { clearTimeout(late); done(); }
+    if (el.aecourse || el.querySelector('.ae-widget > .ae-error')) { clearTimeout(late); done(); }
     else setTimeout(look, 20);
   })();
 })"""
@@ -33,15 +33,20 @@ TIMES = """async (el, moves) => {
     control.value = Number(control.min) + span * ((i * 0.618) % 1);
     control.dispatchEvent(new Event('input', {bubbles: true}));
   };
-  const handlers = [], frames = [];
+  const handlers = [], frames = [], inside = {};  // not what the page's own listeners take
+  for (const type of ['input', 'click', 'change']) {
+    el.addEventListener(type, () => { inside.start = performance.now(); }, true);
+    el.addEventListener(type, () => { inside.sum += performance.now() - inside.start; });
+  }
   performance.clearMeasures('aecourse-draw');
   for (let i = 0; i < moves; i++) {
     const controls = [...el.querySelectorAll(
       'input[type=range], input[type=radio], input[type=checkbox], button')]
       .filter(control => control.checkVisibility() && !control.disabled);
     const start = performance.now();
+    inside.sum = 0;
     move(controls[i % controls.length], i);
-    handlers.push(performance.now() - start);
+    handlers.push(inside.sum);
     frames.push(await frame() - start);
   }
   const draws = performance.getEntriesByName('aecourse-draw').map(entry => entry.duration);
@@ -85,7 +90,11 @@ class Living:
         return json.loads(self.place.evaluate(SWEEP, states))
 
     def times(self, moves=80):
-        """Milliseconds of each control's handler, of each drawing, and until its frame was done."""
+        """Milliseconds of each control's handler, of each drawing, and until its frame was done.
+
+        Once the page's formulas are typeset.
+        """
+        self.tab.evaluate("window.MathJax?.startup?.promise.then(() => 0)")
         return self.place.evaluate(TIMES, moves)
 
     def said(self):
