@@ -100,5 +100,12 @@ def test_python_and_the_page_move_each_other(browser, lab, name, state, trait, s
 
 
 def run(tab, cell):
-    cell.locator(".cm-content").click()
-    tab.keyboard.press("Control+Enter")
+    """Run a cell; again, if the notebook was not ready for the keys."""
+    prompt = cell.locator(".jp-InputPrompt")
+    for _ in range(30):
+        cell.locator(".cm-content").click()
+        tab.keyboard.press("Control+Enter")
+        tab.wait_for_timeout(1000)
+        if prompt.inner_text().strip() != "[ ]:":
+            return
+    raise AssertionError("JupyterLab does not run the cell")
