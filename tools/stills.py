@@ -30,7 +30,7 @@ def main(names):
     with sync_playwright() as playwright:
         browser = launch(playwright)
         for name in names or known:
-            tab = browser.new_page(viewport={"width": 720, "height": 900}, color_scheme="light")
+            tab = browser.new_page(viewport={"width": 720, "height": 1400}, color_scheme="light")
             living = Living(tab, HTML.as_uri(), name)
             tab.wait_for_timeout(600)
             shot = living.place.locator(".ae-widget").screenshot()
