@@ -30,9 +30,10 @@ def main(names):
     with sync_playwright() as playwright:
         browser = launch(playwright)
         for name in names or known:
-            tab = browser.new_page(viewport={"width": 720, "height": 1400}, color_scheme="light")
+            tab = browser.new_page(viewport={"width": 720, "height": 1400}, color_scheme="light",
+                                   reduced_motion="reduce")  # fmt: skip
             living = Living(tab, HTML.as_uri(), name)
-            tab.wait_for_timeout(600)
+            tab.wait_for_timeout(3000)  # until what comes bit by bit has come
             shot = living.place.locator(".ae-widget").screenshot()
             still = Image.open(io.BytesIO(shot)).convert("RGB").quantize(64)
             still.save(FOLDER / f"{name}.png", optimize=True)

@@ -34,8 +34,8 @@ class CodeMap(Widget):
 
     script = "autoencoder"
     says = (
-        "300 test digits, each at its code of two numbers. Point at one to see what its code "
-        "keeps; drag over the map to decode the places between."
+        "300 test digits, each at its code of two numbers. Point at one, or tap it, to see what "
+        "its code keeps; drag over the map to decode the places between."
     )
     map = Choice("autoencoder", ("autoencoder", "pca"))
     ends = Numbers([7, 3], 0, DIGITS - 1, whole=True)

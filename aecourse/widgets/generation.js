@@ -7,7 +7,8 @@ const SHOWN = 16, DRAWN = 200, WIDE = 292;
 const SOURCES = [["noise", "noise N(0, I)"], ["gaussian", "fitted Gaussian"],
   ["mixture", "fitted mixture"], ["vae", "noise, into a VAE"]];
 const FOUND = {
-  noise: "The noise misses the digits' codes, and the decoder draws what it never learnt.",
+  noise: "The noise stays in the middle of the map, far from most digits, and the decoder draws "
+    + "what it never learnt.",
   gaussian: "Mean and covariance are right, but many samples fall between the codes of digits.",
   mixture: "The mixture follows the codes; its samples score nearly as well as rebuilt digits.",
   vae: "This model, twice as wide, was trained to have its codes where the noise falls.",

@@ -30,8 +30,8 @@ class Quiz(Widget):
 
     script = "review"
     says = (
-        "A self-test: choose an answer and check it. Each option is explained and leads back to "
-        "its section. The score stays on this device."
+        "A self-test: choose an answer and check it. Your answer and the right one are "
+        "explained, with the section to read again. The score stays on this device."
     )
     chapters = Numbers([1] * len(CHAPTERS), 0, 1, whole=True)
     n = Number(10, 1, 100, whole=True)

@@ -22,8 +22,8 @@ class SampleThenRescale(Widget):
 
     script = "stochastic"
     says = (
-        "Above: 40 noise values. Below: the points they become. With z = μ + σε they move as one; "
-        "the graph shows which gradients of z² arrive."
+        "Above: 40 noise values. Below: the points they become. With z = μ + σε each keeps its own "
+        "ε; the graph shows which gradients of z² arrive."
     )
     mu = Number(1.0, -2, 2)
     logvar = Number(0.0, -2, 1)

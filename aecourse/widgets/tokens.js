@@ -99,8 +99,8 @@ function writingPane(model, transformer, vocabulary, decode) {
     describe() {
       const [word, temperature, most] = asked();
       if (found.codes.length < CELLS) return `Drawing ${word} …`;
-      return `A drawing of ${word} at temperature ${temperature.toFixed(2)}, from the best ${most} `
-        + `codes each time: ${found.bits.toFixed(0)} bits under the model, 441 if all codes were `
+      return `A drawing of ${word} at temperature ${temperature.toFixed(2)}, each code from `
+        + `${most === 1 ? "the best one only" : most === 512 ? "all" : `the best ${most}`}: ${found.bits.toFixed(0)} bits under the model, 441 if all codes were `
         + `equally likely. ${count()} of 49 tokens are shown.`;
     },
     probe() {

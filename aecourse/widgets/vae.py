@@ -77,8 +77,8 @@ class BetaSlider(Widget):
 
     script = "vae_beta"
     says = (
-        "Move β and compare the two pairs of rows: a small β rebuilds well and samples badly, "
-        "a large one draws blur. The sum of both costs is least at β = 1."
+        "Move β and compare rebuilt digits with samples: a small β rebuilds well and samples "
+        "badly, a large one draws blur. The sum of both costs is least at β = 1."
     )
     beta = Choice(1, tuple(NAMES))
     seed = Number(0, 0, 9999, whole=True)

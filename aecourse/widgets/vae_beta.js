@@ -68,7 +68,7 @@ async function view(model, root, redraw) {
 
   const found = (beta) => beta < 1 ? "Digits are rebuilt well, but most samples are broken strokes."
     : beta > 1 ? "Few nats reach the decoder, and its pictures blur."
-      : "Both pairs of rows look like digits, and the sum is the least of the five.";
+      : "Digits are rebuilt well, many samples can be read, and the sum is the least of the five.";
   return {
     draw() {
       const beta = model.get("beta"), pack = packs.get(nameOf(beta));

@@ -69,7 +69,7 @@ async function view(model, root) {
         if (far < nearest) [best, nearest] = [i, far];
       }
       const far = Math.sqrt(nearest);
-      const empty = far > 0.5 ? "; the decoder draws one all the same" : "";
+      const empty = far > 0.5 ? "; the decoder draws something all the same" : "";
       return `z = (${where()}). The nearest of ${labels.length} test digits is a ${labels[best]}, `
         + `${far.toFixed(2)} away${empty}.`;
     },

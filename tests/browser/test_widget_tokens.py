@@ -312,7 +312,7 @@ def test_what_is_said_follows_the_state(page):
     page.set(word="nine", temperature=0.5)
     page.probe()
     said = page.said()
-    assert said.startswith("A drawing of nine at temperature 0.50, from the best 50 codes")
+    assert said.startswith("A drawing of nine at temperature 0.50, each code from the best 50")
     assert "441 if all codes were equally likely" in said
 
 
