@@ -34,7 +34,7 @@ def built():
 
 
 @pytest.fixture(scope="session")
-def browser(built):
+def browser():
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         try:
@@ -46,7 +46,7 @@ def browser(built):
 
 
 @pytest.fixture(scope="session")
-def server():
+def server(built):
     running = Server()
     yield running
     running.shutdown()

@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-from chromium import launch
 from torch import nn
 from torch.nn import functional as F
 
@@ -21,18 +20,11 @@ PAGE = """given => {{
 
 
 @pytest.fixture(scope="module")
-def run():
+def run(browser):
     """Run JavaScript with network.js in scope: run(body, given) -> what it returns."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    source = joined("network")
-    with sync_api.sync_playwright() as playwright:
-        try:
-            started = launch(playwright)
-        except FileNotFoundError as error:
-            pytest.skip(str(error))
-        page = started.new_page()
-        yield lambda body, given=None: page.evaluate(PAGE.format(source=source, body=body), given)
-        started.close()
+    source, page = joined("network"), browser.new_page()
+    yield lambda body, given=None: page.evaluate(PAGE.format(source=source, body=body), given)
+    page.close()
 
 
 @pytest.fixture(autouse=True)

@@ -76,7 +76,7 @@ def test_a_finger_chooses_and_draws_on_a_narrow_phone(browser, server):
     phone = context.new_page()
     latent = Living(phone, server.origin, "limits")
     slider = latent.place.get_by_role("slider", name="latents")
-    slider.scroll_into_view_if_needed()
+    slider.evaluate("el => el.scrollIntoView({block: 'center'})")
     box = slider.bounding_box()
     phone.touchscreen.tap(box["x"] + box["width"] - 4, box["y"] + box["height"] / 2)
     latent.place.get_by_role("button", name="New samples").tap()

@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import pytest
 import torch
-from living import Living, page_of
+from living import Living, come_near, page_of
 from safetensors.torch import load
 
 from aecourse import data
@@ -356,6 +356,6 @@ def test_a_missing_weights_file_leaves_a_message_and_the_page(tab, server):
     tab.route("**/packs/tokens.js", lambda route: route.abort())
     tab.goto(f"{server.origin}/{page_of('tokens')}")
     place = tab.locator('.aecourse-widget[data-widget="tokens"]')
-    place.scroll_into_view_if_needed()
+    come_near(place)
     place.get_by_role("alert").wait_for()
     assert "tokens.js did not load" in place.inner_text()

@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 import torch
-from living import Living, page_of
+from living import Living, come_near, page_of
 
 from aecourse import data, weights
 from aecourse.trivial import squared_error
@@ -226,6 +226,6 @@ def test_a_missing_weights_file_leaves_a_message_and_the_page(tab, server):
     tab.route("**/packs/vqvae.js", lambda route: route.abort())
     tab.goto(f"{server.origin}/{page_of('vqvae')}")
     place = tab.locator('.aecourse-widget[data-widget="vqvae"]')
-    place.scroll_into_view_if_needed()
+    come_near(place)
     place.get_by_role("alert").wait_for()
     assert "vqvae.js did not load" in place.inner_text()
