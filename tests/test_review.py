@@ -274,7 +274,7 @@ def test_only_one_line_is_the_straight_through_estimator():
 def test_only_one_line_trains_a_denoiser():
     """The perfect denoiser must have loss zero, and a network that copies must not."""
     clean, dirty = torch.zeros(3, 4), torch.ones(3, 4)
-    tools = {"x": clean, "y": dirty,
+    tools = {"noise": lambda x: x + 1, "x": clean, "y": dirty,
              "squared_error": lambda a, b: (a - b).square().sum(dim=1)}  # fmt: skip
 
     def loss(line, model):

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from aecourse import widgets
 from aecourse.widgets import base
 from aecourse.widgets.pack import pack, weight
 
+CHAPTERS = Path(__file__).resolve().parent.parent / "chapters"
 KINDS = [getattr(widgets, name) for name in widgets.__all__]
 each_widget = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 
@@ -35,6 +37,18 @@ def test_html_form_holds_the_whole_state_and_a_caption(kind):
     assert state == made.state()
     assert f'data-widget="{kind.script}"' in text
     assert len(kind.says) > 20 and html.escape(kind.says) in text
+
+
+@each_widget
+def test_a_notebook_stores_the_html_form_of_today(kind):
+    stored = [
+        "".join(output["data"]["text/html"])
+        for path in CHAPTERS.glob("*.ipynb")
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        for output in cell.get("outputs", [])
+        if f'data-widget="{kind.script}"' in "".join(output.get("data", {}).get("text/html", ""))
+    ]
+    assert stored == [kind().to_html()]
 
 
 @each_widget
