@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "browser"))
-from chromium import launch  # noqa: E402  (the tests' own way of finding a browser)
+from chromium import ALL_SECTIONS, launch  # noqa: E402  (the tests' own way of finding a browser)
 
 WIDTHS, HEIGHT = (1280, 390), 1600
 
@@ -35,6 +35,7 @@ def main(out: Path, words: list[str]) -> None:
             for path in pages:
                 tab.goto(path.as_uri())
                 tab.evaluate("window.MathJax?.startup?.promise")
+                tab.add_style_tag(content=ALL_SECTIONS)
                 total = tab.evaluate("document.documentElement.scrollHeight")
                 for i in range(math.ceil(total / HEIGHT)):
                     tab.evaluate("top => window.scrollTo(0, top)", i * HEIGHT)

@@ -9,6 +9,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HTML = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "html")).resolve()
 
+# Sections far from the screen are laid out, too: what hides in them must be looked at.
+ALL_SECTIONS = ".bd-article > section > section { content-visibility: visible !important }"
+
 HINT = (
     "no Chromium found: install one (`playwright install chromium`, or your system's package), "
     "or name it with CHROMIUM=/path/to/chromium"

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from chromium import HTML, missing
+from chromium import ALL_SECTIONS, HTML, missing
 from test_pages import pages
 
 FIRST_VIEW = 1.5e6  # bytes, compressed, without a widget's weights
@@ -40,7 +40,6 @@ COLOURS = """
     .then(result => result.violations);
 }
 """
-ALL_SECTIONS = ".bd-article > section > section { content-visibility: visible !important }"
 SCRIPT = "axe_playwright_python"  # the package that brings axe-core
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urldefrag
 
 import pytest
-from chromium import HTML, ROOT
+from chromium import ALL_SECTIONS, HTML, ROOT
 
 PHONES = (390, 360)
 
@@ -158,6 +158,7 @@ def follow(tab, visit: Visit) -> None:
     tab.goto(visit.url, wait_until="load")
     visit.facts = tab.evaluate(FACTS)
     if visit.way == "http":
+        tab.add_style_tag(content=ALL_SECTIONS)
         tab.evaluate(OPEN_EVERYTHING)
         for theme in ("light", "dark"):
             tab.evaluate("theme => document.documentElement.dataset.theme = theme", theme)

@@ -1,6 +1,5 @@
 """Chapter 03's widget in the built book, against the Python models."""
 
-from statistics import median, quantiles
 
 import pytest
 import torch
@@ -167,10 +166,3 @@ def test_a_finger_chooses_and_drags_on_a_phone_without_sideways_scroll(browser, 
         assert tab.evaluate("document.documentElement.scrollWidth") <= 360
     finally:
         phone.close()
-
-
-def test_a_move_is_drawn_in_the_next_frame(plane):
-    times = plane.times()
-    p95 = {name: quantiles(found, n=20)[-1] for name, found in times.items()}
-    print("autoencoder, ms:", {n: f"{median(times[n]):.1f}, p95 {p95[n]:.1f}" for n in times})
-    assert median(times["draws"]) + median(times["handlers"]) <= 8

@@ -222,12 +222,3 @@ def test_the_said_text_tells_state_and_finding(bound):
     assert "every sample gives log w = −2.2655" in bound.said()
     labels = bound.place.locator("canvas").evaluate_all("cs => cs.map(c => c.ariaLabel)")
     assert "mean 1.00 and width 0.71" in labels[0] and "gap 0.00" in labels[1]
-
-
-def test_a_move_is_drawn_within_a_frame(bound):
-    times = bound.times()
-    for name, values in times.items():
-        values.sort()
-        p50, p95 = values[len(values) // 2], values[int(0.95 * len(values))]
-        print(f"elbo {name}: p50 {p50:.2f}, p95 {p95:.2f} ms")
-    assert times["handlers"][40] + times["draws"][40] <= 8

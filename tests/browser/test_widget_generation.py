@@ -11,24 +11,6 @@ from aecourse.widgets import generation
 
 FITTED = ("gaussian", "mixture")
 SOURCES = ("noise", "vae", *FITTED)
-PRESS = """async (el, times) => {
-  const button = el.querySelector('button'), handlers = [], frames = [];
-  const frame = () => new Promise(done => requestAnimationFrame(() => {
-    const channel = new MessageChannel();  // after the frame's own work
-    channel.port1.onmessage = () => done(performance.now());
-    channel.port2.postMessage(0);
-  }));
-  performance.clearMeasures('aecourse-draw');
-  for (let i = 0; i < times; i++) {
-    const start = performance.now();
-    button.click();
-    handlers.push(performance.now() - start);
-    frames.push(await frame() - start);
-  }
-  const draws = performance.getEntriesByName('aecourse-draw').map(entry => entry.duration);
-  return {handlers, draws, frames};
-}"""
-
 DRAWS = """(el, [source, draws]) => {
   const {model, probe} = el.aecourse, rows = [];
   model.set('source', source);
@@ -155,26 +137,3 @@ def test_the_text_says_source_score_and_finding(codes):
     codes.set(source="vae")
     label = codes.place.locator(".ae-chart").get_attribute("aria-label")
     assert "noise, into a VAE" in label
-
-
-def test_a_press_is_answered_at_once(codes):
-    times = {}
-    for source in ("mixture", "vae"):
-        codes.set(source=source)
-        times[source] = codes.place.evaluate(PRESS, 60)
-        quantiles = {
-            k: [sorted(v)[int(q * len(v))] for q in (0.25, 0.5, 0.95)]
-            for k, v in times[source].items()
-        }
-        print(
-            f"generation, {source}: quartile, median, p95 in ms "
-            + str({k: [round(x, 1) for x in v] for k, v in quantiles.items()})
-        )
-    for t in times.values():
-        assert quick(t["handlers"]) + quick(t["draws"]) <= 8
-        assert quick(t["frames"]) <= 34
-
-
-def quick(times):
-    """The lower quartile: what the work takes when the machine does nothing else."""
-    return sorted(times)[len(times) // 4]

@@ -92,22 +92,3 @@ def test_the_text_says_how_many_units_are_in_use(latent):
     assert "24 of 100 latents in use" in said and "The other 76 carry nothing" in said
     latent.set(size=2)
     assert "2 of 2 latents in use, ELBO −149" in latent.said()
-
-
-def test_the_slider_is_answered_at_once(latent):
-    latent.sweep([{"size": size} for size in limits.SIZES])  # all loaded
-    times = latent.times(60)
-    quantiles = {
-        k: [sorted(v)[int(q * len(v))] for q in (0.25, 0.5, 0.95)] for k, v in times.items()
-    }
-    print(
-        "limits: quartile, median, p95 in ms "
-        + str({k: [round(x, 1) for x in v] for k, v in quantiles.items()})
-    )
-    assert quick(times["handlers"]) + quick(times["draws"]) <= 8
-    assert quick(times["frames"]) <= 34
-
-
-def quick(times):
-    """The lower quartile: what the work takes when the machine does nothing else."""
-    return sorted(times)[len(times) // 4]

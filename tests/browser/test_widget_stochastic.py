@@ -153,12 +153,3 @@ def test_the_said_text_tells_state_and_finding(cloud):
     assert "none reaches μ or σ" in cloud.said()
     labels = cloud.place.locator("canvas").evaluate_all("cs => cs.map(c => c.ariaLabel)")
     assert "drawn directly" in labels[0] and "stops there" in labels[1]
-
-
-def test_a_move_is_drawn_within_a_frame(cloud):
-    times = cloud.times()
-    for name, values in times.items():
-        values.sort()
-        p50, p95 = values[len(values) // 2], values[int(0.95 * len(values))]
-        print(f"stochastic {name}: p50 {p50:.2f}, p95 {p95:.2f} ms")
-    assert times["handlers"][40] + times["draws"][40] <= 8

@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import pytest
 import torch
-from living import Living, come_near, page_of
+from living import Living
 from safetensors.torch import load
 
 from aecourse import data
@@ -350,12 +350,3 @@ def test_the_encoder_is_loaded_only_for_reading_and_its_failure_is_said(tab, ser
     assert "tokens_encoder.js did not load" in page.place.get_by_role("alert").inner_text()
     page.place.get_by_label("Word → digit").check()
     assert page.set(word="six")["prompt"][1] == ord("s") - ord("a")
-
-
-def test_a_missing_weights_file_leaves_a_message_and_the_page(tab, server):
-    tab.route("**/packs/tokens.js", lambda route: route.abort())
-    tab.goto(f"{server.origin}/{page_of('tokens')}")
-    place = tab.locator('.aecourse-widget[data-widget="tokens"]')
-    come_near(place)
-    place.get_by_role("alert").wait_for()
-    assert "tokens.js did not load" in place.inner_text()

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from living import Living, come_near, page_of
+from living import Living
 from strokes import drag, grey, sheet_of, stroke_times, touch
 
 from aecourse import data
@@ -143,12 +143,3 @@ def test_a_stroke_is_drawn_within_its_frame(drawing):
     found = stroke_times(drawing)
     assert found["handlers"][0] + found["draws"][0] <= 8
     assert found["frames"][0] <= 34
-
-
-def test_a_missing_file_of_weights_is_said_in_the_widgets_place(tab, server):
-    tab.route("**/packs/trivial.js", lambda route: route.abort())
-    tab.goto(f"{server.origin}/{page_of('trivial')}")
-    place = tab.locator('.aecourse-widget[data-widget="trivial"]')
-    come_near(place)
-    place.locator("[role=alert]").wait_for()
-    assert "trivial.js did not load" in place.inner_text()

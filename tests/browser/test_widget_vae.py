@@ -86,23 +86,6 @@ def test_the_text_names_the_nearest_test_digit(plane):
         assert ("all the same" in said) == (far > 0.5)
 
 
-def test_the_plane_is_drawn_at_once(plane):
-    timed(plane, "vae_plane")
-
-
-def timed(living, name):
-    times = living.times(60)
-    quantiles = {
-        k: [sorted(v)[int(q * len(v))] for q in (0.25, 0.5, 0.95)] for k, v in times.items()
-    }
-    print(
-        f"{name}: quartile, median, p95 in ms "
-        + str({k: [round(x, 1) for x in v] for k, v in quantiles.items()})
-    )
-    assert quick(times["handlers"]) + quick(times["draws"]) <= 8
-    assert quick(times["frames"]) <= 34
-
-
 # --- the β slider --------------------------------------------------------------------------------
 
 
@@ -202,13 +185,3 @@ def test_the_text_says_the_costs_of_the_manifest_and_what_they_buy(slider):
         assert f"reconstruction {m['test_reconstruction']:.1f} nats" in said
         assert f"{m['active_units']} of 50 latents in use" in said
         assert ("broken" in said, "blur" in said) == (beta < 1, beta > 1)
-
-
-def test_the_beta_slider_is_answered_at_once(slider):
-    slider.sweep([{"beta": beta} for beta in vae.NAMES])  # all loaded
-    timed(slider, "vae_beta")
-
-
-def quick(times):
-    """The lower quartile: what the work takes when the machine does nothing else."""
-    return sorted(times)[len(times) // 4]

@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 import torch
-from living import Living, come_near, page_of
+from living import Living
 
 from aecourse import data, weights
 from aecourse.trivial import squared_error
@@ -220,12 +220,3 @@ def test_a_change_is_drawn_within_a_frame(grid):
               f"p95 {statistics.quantiles(values, n=20)[-1]:.1f} ms")  # fmt: skip
     assert statistics.median(found["handlers"]) + statistics.median(found["draws"]) <= 8
     assert statistics.median(found["frames"]) <= 34
-
-
-def test_a_missing_weights_file_leaves_a_message_and_the_page(tab, server):
-    tab.route("**/packs/vqvae.js", lambda route: route.abort())
-    tab.goto(f"{server.origin}/{page_of('vqvae')}")
-    place = tab.locator('.aecourse-widget[data-widget="vqvae"]')
-    come_near(place)
-    place.get_by_role("alert").wait_for()
-    assert "vqvae.js did not load" in place.inner_text()
