@@ -14,7 +14,7 @@ async function view(model, root) {
     .reduce((f, g) => (x) => g(f(x)));
   const networks = [(x) => x, run("encoder", "decoder"), run("hide", "restore")];
   const titles = ["identity", "bottleneck", "denoiser"];
-  const kinds = ["k = d", `k = ${k}`, "chapter 09"];
+  const kinds = ["k = d", `k = ${k}`, "ch. 09"];
 
   // --- what lies on the sheet: 784 integers 0...255 ---------------------------------------------
   const isDrawn = () => model.get("drawing").length > 0;
