@@ -1,17 +1,33 @@
-"""Settings shared by the unit tests and by the notebooks that ``--nbval`` runs."""
+"""Settings shared by the unit tests, the browser tests and the notebooks that ``--nbval`` runs."""
 
 import os
 
 import matplotlib
+import pytest
+
+pytest_plugins = ["nbval_approx"]
 
 # Kernels inherit the environment: no progress bars in what is compared with the stored outputs.
 os.environ["AECOURSE_QUIET"] = "1"
 
-# Parallel workers (-n) share the cores: with more threads than cores, threads that wait for each
-# other make everything ten times slower.
-workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-if workers > 1:
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, os.cpu_count() // workers)))
+# Parallel workers (-n) get one thread each: threads of which one has to wait for a core keep all
+# the others waiting, and everything takes ten times as long.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # This process only (a kernel keeps its inline backend): no unit test opens a window.
 matplotlib.use("Agg")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """Workers for `-n auto`: one a core, and at most four, since each may need two gigabytes."""
+    return min(4, os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items):
+    """The files that take longest first, so that no worker is left with one when others are done.
+
+    Whole files go to workers (`--dist loadfile`): notebooks, then browser tests, then the rest.
+    """
+    items.sort(key=lambda item: (item.path.suffix != ".ipynb", "browser" not in item.path.parts))

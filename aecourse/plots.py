@@ -88,6 +88,60 @@ def show(fig, *, caption, alt, keep_colours=False):
         display(Markdown(f"*{caption}*"))
 
 
+class Table(Markdown):
+    """A Markdown table; in a console it shows as its own source."""
+
+    def __repr__(self):
+        return self.data
+
+
+def table(rows, columns, *, formats="{:.2f}"):
+    """Three or more numbers that belong together, as a table that the page renders.
+
+    Let it be the last expression of a cell.
+
+    Parameters
+    ----------
+    rows : dict
+        From the label of a row to its values (one value, or a sequence); numbers, tensors of one
+        element, or text, which is shown as it is. Labels and texts may hold Markdown and $maths$.
+    columns : sequence of str
+        The heading above the labels, then one for each value.
+    formats : str or sequence of str
+        How to write numbers, one for all columns of values or one for each: ``"{:.1f}"``,
+        ``"{:.1%}"``, ``"{:,.0f}"``.
+
+    Returns
+    -------
+    Table
+
+    Examples
+    --------
+    >>> table({"PCA": [13.9, 30], "deep": [3.0, 30]}, ["model", "error", "$k$"],
+    ...       formats=["{:.1f}", "{:d}"])
+    | model | error | $k$ |
+    | :-- | --: | --: |
+    | PCA | 13.9 | 30 |
+    | deep | 3.0 | 30 |
+    """
+    width = len(columns) - 1
+    formats = [formats] * width if isinstance(formats, str) else list(formats)
+    if len(formats) != width:
+        raise ValueError(f"formats must be one string or {width} of them, got {len(formats)}")
+    lines = [_row(columns), _row([":--"] + ["--:"] * width)]
+    for label, values in rows.items():
+        values = values if isinstance(values, list | tuple) else [values]
+        if len(values) != width:
+            raise ValueError(f"rows must have {width} values each, got {len(values)} in {label!r}")
+        cells = [v if isinstance(v, str) else f.format(v) for v, f in zip(values, formats)]
+        lines.append(_row([label, *cells]))
+    return Table("\n".join(lines))
+
+
+def _row(cells):
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
 def image_grid(rows, *, labels=None, titles=None, size=0.46):
     """Rows of 28 x 28 images, one labelled row per tensor.
 

@@ -175,6 +175,56 @@ def test_a_cell_that_nbval_does_not_compare_says_why(path):
             assert re.search(r"#\s*\w.{10,}", cell.source), f"cell {i} gives no reason"
 
 
+# --- numbers on the page -------------------------------------------------------------------------
+
+HIDDEN = {"remove-cell", "remove-input", "hide-cell", "hide-input"}
+COLUMNS = 76  # a longer line of code is cut off on the page
+TRUTH_VALUES = {}  # id of a cell whose answer *is* a truth value: the question; at most 10
+
+
+def tags(cell):
+    return set(cell.metadata.get("tags", []))
+
+
+def printed(cell):
+    """What a cell printed or returned as text; sources and widgets, which are HTML, left out."""
+    for out in cell.outputs:
+        data = out.get("data", {})
+        if "text/html" not in data and "image/png" not in data:
+            yield out.get("text", "") + data.get("text/plain", "") + data.get("text/markdown", "")
+
+
+@each_chapter
+def test_a_cell_prints_its_numbers_not_whether_they_are_large_enough(path):
+    cells = [c for _, c in code_cells(path) if re.search(r"\b(True|False)\b", "".join(printed(c)))]
+    assert not [c.id for c in cells if c.id not in TRUTH_VALUES]
+    assert len(TRUTH_VALUES) <= 10
+
+
+@each_chapter
+def test_no_line_of_code_is_cut_off_on_the_page(path):
+    long = []
+    for i, cell in code_cells(path):
+        shown = "" if tags(cell) & HIDDEN else cell.source
+        for out in cell.outputs:  # the source of a class or function
+            if "highlight" in out.get("data", {}).get("text/html", ""):
+                shown += "\n" + out.data["text/plain"]
+        long += [(i, line) for line in shown.splitlines() if len(line) > COLUMNS]
+    assert not long
+
+
+@each_chapter
+def test_a_cell_whose_numbers_may_differ_a_little_asserts_what_they_show(path):
+    cells = [(i, c) for i, c in code_cells(path) if "approx" in tags(c)]
+    assert not [i for i, c in cells if not re.search(r"^\s*assert\b", c.source, re.M)]
+
+
+@each_chapter
+def test_cells_that_import_are_hidden(path):
+    visible = [(i, c) for i, c in code_cells(path) if not tags(c) & HIDDEN]
+    assert not [i for i, c in visible if re.search(r"^(import|from) ", c.source, re.M)]
+
+
 # --- what the tool refuses -----------------------------------------------------------------------
 
 

@@ -103,3 +103,30 @@ def test_a_diagram_refuses_unknown_roles_and_empty_texts():
         diagram([("box", "x")], caption="c", alt="a")
     with pytest.raises(ValueError, match="caption and alt"):
         diagram(CHAIN, caption="", alt="a")
+
+
+def test_a_table_holds_each_number_in_the_format_of_its_column():
+    table = plots.table(
+        {"PCA": [13.871, 30, "-"], "$|x|$": (torch.tensor(3.0), 1200, 0.5)},
+        ["model", "error", "k", "share"], formats=["{:.1f}", "{:,d}", "{:.0%}"],
+    )  # fmt: skip
+    assert table.data.splitlines() == [
+        "| model | error | k | share |",
+        "| :-- | --: | --: | --: |",
+        "| PCA | 13.9 | 30 | - |",
+        r"| $\|x\|$ | 3.0 | 1,200 | 50% |",
+    ]
+    assert repr(table) == table.data, "a console shows the table, not an address"
+
+
+def test_a_table_of_one_column_takes_bare_numbers_and_one_format():
+    assert plots.table({"a": 1.25, "b": 2}, ["", "x"]).data.endswith("| a | 1.25 |\n| b | 2.00 |")
+
+
+@pytest.mark.parametrize(
+    ("rows", "formats", "message"),
+    [({"a": [1, 2]}, "{:.2f}", "2 in 'a'"), ({"a": [1]}, ["{}", "{}"], "formats must be")],
+)
+def test_a_table_with_too_many_or_too_few_entries_says_where(rows, formats, message):
+    with pytest.raises(ValueError, match=message):
+        plots.table(rows, ["name", "x"], formats=formats)

@@ -24,8 +24,6 @@ FILES = sorted(path.stem for path in CHAPTERS.glob("[0-9][0-9]_*.ipynb"))
 TOPICS = [stem[3:] for stem in FILES if stem != "12_review"]
 BY_ID = {question.id: question for question in questions()}
 
-each_question = pytest.mark.parametrize("question", questions(), ids=list(BY_ID))
-
 
 def texts(question):
     return [question.question, *question.options, *question.why]
@@ -82,12 +80,12 @@ def test_ids_are_unique_and_name_the_topic():
 # --- one question --------------------------------------------------------------------------------
 
 
-@each_question
-def test_each_option_is_explained_and_no_option_occurs_twice(question):
-    assert len({option.casefold().strip(" .`*") for option in question.options}) == 4
-    assert len(set(question.why)) == 4
-    assert all(len(why) >= 20 and why != option
-               for why, option in zip(question.why, question.options))  # fmt: skip
+def test_each_option_is_explained_and_no_option_occurs_twice():
+    for question in questions():
+        assert len({option.casefold().strip(" .`*") for option in question.options}) == 4, question
+        assert len(set(question.why)) == 4, question
+        for why, option in zip(question.why, question.options):
+            assert len(why) >= 20 and why != option, question
 
 
 @pytest.fixture(scope="module")
@@ -101,15 +99,14 @@ def sections():
     return found
 
 
-@each_question
-def test_each_question_leads_to_a_section_that_exists_under_its_title(question, sections):
-    assert question.page == FILES[TOPICS.index(question.topic)]
-    assert sections[question.page][question.section] == question.title
+def test_each_question_leads_to_a_section_that_exists_under_its_title(sections):
+    for question in questions():
+        assert question.page == FILES[TOPICS.index(question.topic)], question
+        assert sections[question.page][question.section] == question.title, question
 
 
-@each_question
-def test_markup_is_that_of_the_docstring(question):
-    for text in texts(question):
+def test_markup_is_that_of_the_docstring():
+    for text in (text for question in questions() for text in texts(question)):
         assert not re.search(r"[$\\]|--|\.\.\.", text), "no LaTeX, no typewriter's dashes"
         assert text.count("`") % 2 == 0 and text == text.strip()
         prose = re.sub(r"`[^`]+`", "", text)

@@ -1,6 +1,8 @@
 """What readers get besides the pages: the package, the notebooks online, the head of a page."""
 
 import fnmatch
+import json
+import os
 import re
 import tomllib
 from functools import partial
@@ -16,12 +18,6 @@ from sphinx.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-
-
-def pins(path):
-    """{name: version} of every `name==version` in a requirements file."""
-    found = re.findall(r"^([\w.-]+)==([^\s#]+)", path.read_text(encoding="utf-8"), re.M)
-    return {name: version.partition("+")[0] for name, version in found}
 
 
 # --- an installed package works without the repository -------------------------------------------
@@ -42,9 +38,13 @@ def test_installing_the_package_replaces_nothing_that_is_there():
     assert not pinned, pinned
 
 
-def test_binder_gets_the_versions_that_the_book_was_tested_with():
-    binder, tested = pins(ROOT / ".binder/requirements.txt"), pins(ROOT / "requirements.txt")
-    assert binder and binder.items() <= tested.items()
+def test_binder_the_container_and_the_workflow_install_what_the_book_was_tested_with():
+    for caller in (".binder/postBuild", ".devcontainer/devcontainer.json", "Makefile"):
+        assert "install.py" in (ROOT / caller).read_text(encoding="utf-8"), caller
+    assert os.access(ROOT / ".binder/postBuild", os.X_OK), "Binder runs it only if it may"
+    json.loads((ROOT / ".devcontainer/devcontainer.json").read_text(encoding="utf-8"))
+    workflow = (ROOT / ".github/workflows/book.yml").read_text(encoding="utf-8")
+    assert "make test" in workflow and "pip install" not in workflow
 
 
 # --- addresses -----------------------------------------------------------------------------------

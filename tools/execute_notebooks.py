@@ -128,6 +128,8 @@ def normalise(nb: nbformat.NotebookNode, path: Path) -> nbformat.NotebookNode:
 def main(words: list[str]) -> int:
     """Run the chapters whose name contains one of `words` (all of them without words)."""
     os.environ["AECOURSE_QUIET"] = "1"  # kernels inherit it: no progress bars
+    # One thread, as in the tests' workers: the same sums in the same order on any number of cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     every = sorted((ROOT / "chapters").glob("*.ipynb"))
     paths = [p for p in every if not words or any(Path(w).stem in p.stem for w in words)]
     if not paths:

@@ -6,6 +6,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from chromium import HTML, launch, missing
+from living import DESK, PHONE, Desks, patient
 
 
 class Server(ThreadingHTTPServer):
@@ -55,9 +56,32 @@ def server(built):
 @pytest.fixture
 def tab(browser):
     """A fresh page at desktop size; a script's error fails the test that caused it."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = patient(browser.new_page(**DESK))
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     page.close()
     assert not errors, errors
+
+
+@pytest.fixture(scope="module")
+def desks(browser, server):
+    shared = Desks(browser, server.origin)
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def desk(desks):
+    """desk(script): a widget that has just started, at desktop size."""
+    desks.errors.clear()
+    yield partial(desks.open, settings=DESK)
+    assert not desks.errors, desks.errors
+
+
+@pytest.fixture
+def phone(desks):
+    """phone(script): a widget that has just started, on a narrow touch screen."""
+    desks.errors.clear()
+    yield partial(desks.open, settings=PHONE)
+    assert not desks.errors, desks.errors

@@ -5,180 +5,25 @@ about all of them and names the pages that break it.
 """
 
 import re
-from dataclasses import dataclass, field
 from urllib.parse import unquote, urldefrag
 
 import pytest
-from chromium import ALL_SECTIONS, HTML, ROOT
+from chromium import HTML, ROOT
+from living import patient
+from visits import PHONES, THEMES, Visit, axe_core, follow, pages
 
-PHONES = (390, 360)
-
-FACTS = r"""
-async () => {
-  if (window.MathJax?.startup) await MathJax.startup.promise;
-  const article = document.querySelector('article') ?? document.body;
-  const outside = 'pre, code, script, style, textarea, mjx-container, .highlight';
-  const raw = /\\\(|\\\)|\\\[|\\\]|\$[^$\n]+\$|\\(frac|sum|lVert|mathbb|operatorname|begin)\b/;
-  const texts = [], walker = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const node = walker.currentNode;
-    if (!node.parentElement.closest(outside) && raw.test(node.data)) texts.push(node.data.trim());
-  }
-  const math = [...document.querySelectorAll('.math')];
-  const pictures = [...document.images];
-  await Promise.all(pictures.map(i => { i.loading = 'eager'; return i.decode().catch(() => 0); }));
-  const drawings = [...article.querySelectorAll('svg')]
-      .filter(s => !s.closest('button, a, [aria-hidden=true]'));
-  return {
-    ids: [...document.querySelectorAll('[id], a[name]')].map(e => e.id || e.name),
-    links: [...document.querySelectorAll('a[href]')].map(a => a.href),
-    formulas: math.length,
-    raw: texts.concat(math.filter(m => !m.querySelector('mjx-container')).map(m => m.textContent)),
-    wrong: [...document.querySelectorAll('mjx-merror, [data-mjx-error]')].map(e => e.textContent)
-      .concat([...document.querySelectorAll('mjx-container [style*="color: red"]')]
-              .map(e => 'unknown command in ' + e.closest('.math')?.textContent)),
-    noAlt: pictures.filter(i => !(i.getAttribute('alt') ?? '').trim()).map(i => i.src)
-      .concat(drawings.filter(s => !(s.getAttribute('aria-label')
-              || s.querySelector('title')?.textContent)).map(s => s.outerHTML.slice(0, 80))),
-    unloaded: pictures.filter(i => !i.naturalWidth).map(i => i.src),
-    uncaptioned: [...article.querySelectorAll('.cell_output img, .cell_output .ae-diagram')]
-      .filter(i => !i.closest('figure')?.querySelector('figcaption')?.textContent.trim())
-      .map(i => i.src ?? 'a diagram'),
-  };
-}
-"""
-
-OPEN_EVERYTHING = """
-() => {
-  document.querySelectorAll('details').forEach(d => d.open = true);
-  document.querySelectorAll('.toggle-hidden').forEach(e => e.classList.remove('toggle-hidden'));
-}
-"""
-
-# What sticks out sideways, and what is cut off by a box that cannot be scrolled.
-SIDEWAYS = """
-async () => {
-  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
-  const width = document.documentElement.clientWidth, found = [];
-  if (document.documentElement.scrollWidth > width) {
-    const wide = [...document.querySelectorAll('article *')]
-        .filter(e => e.getBoundingClientRect().right > width + 1 && !e.closest('mjx-container'))
-        .map(e => e.tagName + '.' + e.className).slice(0, 3);
-    found.push(`${document.documentElement.scrollWidth} px of ${width}: ${wide}`);
-  }
-  for (const e of document.querySelectorAll('article :is(.math, pre, table, figure)')) {
-    if (getComputedStyle(e).overflowX === 'hidden' && e.scrollWidth > e.clientWidth + 1)
-      found.push('cut off: ' + e.textContent.slice(0, 60));
-  }
-  return found;
-}
-"""
-
-# WCAG AA for every visible piece of text in the article against the colour painted behind it.
-CONTRAST = r"""
-() => {
-  const rgba = text => {
-    const [r, g, b, a] = text.match(/[\d.]+/g).map(Number);
-    return [r, g, b, a ?? 1];
-  };
-  const over = (a, b) => [0, 1, 2].map(i => a[i] * a[3] + b[i] * (1 - a[3])).concat(1);
-  const linear = v => v / 255 <= .03928 ? v / 255 / 12.92 : ((v / 255 + .055) / 1.055) ** 2.4;
-  const light = c => .2126 * linear(c[0]) + .7152 * linear(c[1]) + .0722 * linear(c[2]);
-  const behind = e => {
-    const layers = [];
-    for (; e && layers.at(-1)?.[3] !== 1; e = e.parentElement)
-      layers.push(rgba(getComputedStyle(e).backgroundColor));
-    return layers.reduceRight((below, layer) => over(layer, below), [255, 255, 255, 1]);
-  };
-  const ignored = 'script, style, mjx-assistive-mml, .headerlink, svg';
-  const found = new Map(), article = document.querySelector('article') ?? document.body;
-  const walker = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const text = walker.currentNode.data.trim(), e = walker.currentNode.parentElement;
-    if (!text || e.closest(ignored) || !e.checkVisibility({opacityProperty: true})) continue;
-    const style = getComputedStyle(e), back = behind(e), fore = over(rgba(style.color), back);
-    const [high, low] = [light(fore), light(back)].sort((a, b) => b - a);
-    const ratio = (high + .05) / (low + .05), size = parseFloat(style.fontSize);
-    const large = size >= 24 || (size >= 18.6 && style.fontWeight >= 700);
-    const what = `${e.tagName}.${e.className}`;
-    if (ratio < (large ? 3 : 4.5))
-      found.set(what, `${ratio.toFixed(1)} for ${text.slice(0, 30)} (${what})`);
-  }
-  return [...found.values()];
-}
-"""
-
-
-@dataclass
-class Visit:
-    """What one page did and holds, read one way ("http" or "file")."""
-
-    way: str
-    page: str  # path below the book's root
-    url: str
-    errors: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    sideways: dict[int, list[str]] = field(default_factory=dict)
-    faint: dict[str, list[str]] = field(default_factory=dict)
-    facts: dict = field(default_factory=dict)
-
-
-def pages() -> list[str]:
-    """Every HTML page of the book, the chapters first; the front door only redirects."""
-    found = (p.relative_to(HTML).as_posix() for p in HTML.rglob("*.html"))
-    return sorted(p for p in found if not p.startswith("_static/") and p != "index.html")
-
-
-def follow(tab, visit: Visit) -> None:
-    """Open the page in the tab and write down what it did and holds."""
-
-    def on_console(message):
-        if message.type == "error":
-            visit.errors.append(message.text)
-
-    def on_failure(request):
-        if request.failure != "net::ERR_ABORTED":  # the icon, when the tab has moved on
-            visit.failed.append(f"{request.failure} {request.url}")
-
-    def on_response(response):
-        if response.status >= 400:
-            visit.failed.append(f"{response.status} {response.url}")
-
-    listeners = {
-        "console": on_console,
-        "pageerror": lambda error: visit.errors.append(str(error)),
-        "request": lambda request: visit.requests.append(request.url),
-        "requestfailed": on_failure,
-        "response": on_response,
-    }
-    for event, listener in listeners.items():
-        tab.on(event, listener)
-    tab.set_viewport_size({"width": 1280, "height": 900})
-    tab.goto(visit.url, wait_until="load")
-    visit.facts = tab.evaluate(FACTS)
-    if visit.way == "http":
-        tab.add_style_tag(content=ALL_SECTIONS)
-        tab.evaluate(OPEN_EVERYTHING)
-        for theme in ("light", "dark"):
-            tab.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
-            visit.faint[theme] = tab.evaluate(CONTRAST)
-        for width in PHONES:
-            tab.set_viewport_size({"width": width, "height": 800})
-            visit.sideways[width] = tab.evaluate(SIDEWAYS)
-    for event, listener in listeners.items():
-        tab.remove_listener(event, listener)
+FIRST_VIEW = 1.5e6  # bytes, compressed, without a widget's weights
 
 
 @pytest.fixture(scope="module")
 def visits(browser, server) -> list[Visit]:
     """Every page opened over http and from the disk."""
-    made = []
+    made, axe = [], axe_core()
     for way, root in (("http", server.origin), ("file", HTML.as_uri())):
-        tab = browser.new_page(reduced_motion="reduce")
+        tab = patient(browser.new_page(reduced_motion="reduce"))
         for page in pages():
-            visit = Visit(way, page, f"{root}/{page}")
-            follow(tab, visit)
+            visit = Visit(way, page, root)
+            follow(tab, visit, axe)
             made.append(visit)
         tab.close()
     return made
@@ -285,9 +130,20 @@ def test_no_page_moves_sideways_on_a_phone_and_nothing_is_cut_off(visits, width)
     assert not bad, f"at {width} px:\n{bad}"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_text_has_enough_contrast(visits, theme):
     assert not (bad := report(chapters(visits), lambda v: v.faint.get(theme, []))), bad
+
+
+def test_axe_finds_nothing_on_any_page_in_light_and_dark(visits):
+    assert not (bad := report(visits, lambda v: v.audit)), bad
+
+
+def test_the_first_view_of_every_page_is_light(visits):
+    weight = {v.page: v.weight for v in visits if v.way == "http"}
+    name, most = max(weight.items(), key=lambda item: item[1])
+    print(f"\nheaviest first view: {name}, {most / 1e6:.2f} MB compressed")
+    assert most <= FIRST_VIEW, {page: b for page, b in weight.items() if b > FIRST_VIEW}
 
 
 def test_the_search_page_finds_a_word_of_the_book(browser, server):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from living import Living
+from living import eventually
 from torch.distributions import Normal, kl_divergence
 
 from aecourse.elbo import LinearGaussianModel
@@ -24,8 +24,8 @@ POSTERIOR = {"mu": 1.0, "s": 0.5**0.5}
 
 
 @pytest.fixture
-def bound(tab, server):
-    return Living(tab, server.origin, "elbo")
+def bound(desk):
+    return desk("elbo")
 
 
 def states():
@@ -151,37 +151,32 @@ def test_bar_and_samples_end_on_the_screen_where_the_numbers_say(bound):
             assert min(abs(x - (z + 4) / 10 * 312) for x in ticks) < 2
 
 
-def test_the_pointer_moves_q(bound, tab):
-    box = bound.place.get_by_role("slider", name="μ of q").bounding_box()
-    middle = box["y"] + box["height"] / 2
-    tab.mouse.move(box["x"] + 8, middle)
-    tab.mouse.down()
-    tab.mouse.move(box["x"] + box["width"] / 2, middle)
-    tab.mouse.up()
-    assert bound.get("mu") == pytest.approx(1.0, abs=0.05)
+def test_the_pointer_moves_q(bound):
+    bound.drag(bound.place.get_by_role("slider", name="μ of q"), (0.05, 0.5), (0.5, 0.5))
+    eventually(lambda: bound.get("mu") == pytest.approx(1.0, abs=0.05))
     bound.place.get_by_role("button", name="Make q the posterior").click()
     assert [bound.get("mu"), bound.get("s")] == pytest.approx([1, 0.5**0.5], abs=1e-15)
 
 
-def test_the_keyboard_alone_works_every_control(bound, tab):
+def test_the_keyboard_alone_works_every_control(bound):
     bound.place.get_by_role("slider", name="μ of q").focus()
-    tab.keyboard.press("ArrowRight")
-    tab.keyboard.press("Tab")
-    tab.keyboard.press("ArrowLeft")
+    bound.tab.keyboard.press("ArrowRight")
+    bound.tab.keyboard.press("Tab")
+    bound.tab.keyboard.press("ArrowLeft")
     assert [bound.get("mu"), bound.get("s")] == pytest.approx([-0.49, 0.49])
-    tab.keyboard.press("Tab")
-    tab.keyboard.press("Home")
+    bound.tab.keyboard.press("Tab")
+    bound.tab.keyboard.press("Home")
     assert bound.get("samples") == 1
-    tab.keyboard.press("End")
+    bound.tab.keyboard.press("End")
     assert bound.get("samples") == 1000
-    tab.keyboard.press("Tab")
-    tab.keyboard.press("Enter")
+    bound.tab.keyboard.press("Tab")
+    bound.tab.keyboard.press("Enter")
     assert bound.get("mu") == 1.0
-    tab.keyboard.press("Tab")
-    tab.keyboard.press("Space")
+    bound.tab.keyboard.press("Tab")
+    bound.tab.keyboard.press("Space")
     assert bound.get("seed") == 1
-    tab.keyboard.press("Tab")
-    tab.keyboard.press("ArrowRight")
+    bound.tab.keyboard.press("Tab")
+    bound.tab.keyboard.press("ArrowRight")
     assert bound.get("estimate") == "weighted"
 
 
@@ -194,23 +189,15 @@ def test_every_number_of_samples_set_in_python_stays(bound):
         assert slider.get_attribute("aria-valuetext") == str(n)
 
 
-def test_a_finger_works_it_at_phone_size_without_sideways_scroll(browser, server):
-    context = browser.new_context(has_touch=True, viewport={"width": 360, "height": 740})
-    try:
-        bound = Living(context.new_page(), server.origin, "elbo")
-        bound.place.get_by_role("slider", name="samples").tap(position={"x": 2, "y": 14})
-        assert bound.get("samples") <= 2
-        bound.place.get_by_role("button", name="Make q the posterior").tap()
-        assert bound.get("mu") == 1.0
-        bound.place.get_by_text("weighted bound").tap()
-        assert bound.get("estimate") == "weighted"
-        widths = bound.place.evaluate("el => [el.scrollWidth, el.clientWidth]")
-        assert widths[0] <= widths[1]
-        root = "[document.documentElement.scrollWidth, innerWidth]"
-        scroll, view = bound.tab.evaluate(root)
-        assert scroll <= view
-    finally:
-        context.close()
+def test_a_finger_works_it_at_phone_size_without_sideways_scroll(phone):
+    bound = phone("elbo")
+    bound.tap(bound.place.get_by_role("slider", name="samples"), (0.01, 0.5))
+    eventually(lambda: bound.get("samples") <= 2)
+    bound.place.get_by_role("button", name="Make q the posterior").tap()
+    assert bound.get("mu") == 1.0
+    bound.place.get_by_text("weighted bound").tap()
+    assert bound.get("estimate") == "weighted"
+    assert bound.fits()
 
 
 def test_the_said_text_tells_state_and_finding(bound):

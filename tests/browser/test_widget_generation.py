@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-from living import Living
 
 from aecourse import data
 from aecourse.widgets import generation
@@ -23,8 +22,8 @@ DRAWS = """(el, [source, draws]) => {
 
 
 @pytest.fixture
-def codes(tab, server):
-    return Living(tab, server.origin, "generation")
+def codes(desk):
+    return desk("generation")
 
 
 @pytest.fixture(scope="module")
@@ -105,25 +104,21 @@ def test_a_click_on_another_source_moves_the_samples_onto_the_codes(codes):
     assert distance(codes.probe()["inputs"]) < 0.75 * distance(vague)
 
 
-def test_keys_alone_choose_a_source_and_draw(codes, tab):
+def test_keys_alone_choose_a_source_and_draw(codes):
     codes.place.get_by_role("radio", name="noise N(0, I)").focus()
-    tab.keyboard.press("ArrowDown")
+    codes.tab.keyboard.press("ArrowDown")
     assert codes.get("source") == "gaussian"
-    tab.keyboard.press("Tab")
-    tab.keyboard.press("Enter")
+    codes.tab.keyboard.press("Tab")
+    codes.tab.keyboard.press("Enter")
     assert codes.get("seed") == 1
 
 
-def test_a_finger_chooses_and_draws_on_a_narrow_phone(browser, server):
-    context = browser.new_context(has_touch=True, viewport={"width": 360, "height": 740})
-    phone = context.new_page()
-    codes = Living(phone, server.origin, "generation")
+def test_a_finger_chooses_and_draws_on_a_narrow_phone(phone):
+    codes = phone("generation")
     codes.place.get_by_text("fitted Gaussian").tap()
     codes.place.get_by_role("button", name="New samples").tap()
     assert (codes.get("source"), codes.get("seed")) == ("gaussian", 1)
-    wide = phone.evaluate("document.documentElement.scrollWidth")
-    context.close()
-    assert wide <= 360
+    assert codes.fits()
 
 
 def test_the_text_says_source_score_and_finding(codes):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from living import Living
+from living import eventually
 
 from aecourse import data, weights
 from aecourse.limits import active_units
@@ -11,8 +11,8 @@ from aecourse.widgets import limits
 
 
 @pytest.fixture
-def latent(tab, server):
-    return Living(tab, server.origin, "limits")
+def latent(desk):
+    return desk("limits")
 
 
 def test_samples_of_all_sizes_are_pytorchs_to_a_grey_level(latent):
@@ -55,35 +55,27 @@ def test_the_mosaic_on_the_screen_shows_the_sixteen_samples(latent):
     assert (grey - 255 * (1 - tiles)).abs().max() <= 0.51
 
 
-def test_only_the_chosen_size_is_loaded(latent, tab):
+def test_only_the_chosen_size_is_loaded(latent):
     loaded = "Object.keys(aecoursePacks).filter(name => name.startsWith('limits'))"
-    assert tab.evaluate(loaded) == ["limits_10"]
+    assert latent.tab.evaluate(loaded) == ["limits_10"]
     latent.set(size=100)
-    assert tab.evaluate(loaded) == ["limits_10", "limits_100"]
+    assert latent.tab.evaluate(loaded) == ["limits_10", "limits_100"]
 
 
-def test_a_click_on_the_track_and_arrow_keys_choose_a_size(latent, tab):
-    box = latent.place.get_by_role("slider", name="latents").bounding_box()
-    tab.mouse.click(box["x"] + box["width"] - 4, box["y"] + box["height"] / 2)
-    assert latent.get("size") == 100
-    tab.keyboard.press("ArrowLeft")
+def test_a_click_on_the_track_and_arrow_keys_choose_a_size(latent):
+    latent.press(latent.place.get_by_role("slider", name="latents"), (0.98, 0.5))
+    eventually(lambda: latent.get("size") == 100)
+    latent.tab.keyboard.press("ArrowLeft")
     assert latent.get("size") == 50
     assert len(latent.probe()["kl"]) == 50
 
 
-def test_a_finger_chooses_and_draws_on_a_narrow_phone(browser, server):
-    context = browser.new_context(has_touch=True, viewport={"width": 360, "height": 740})
-    phone = context.new_page()
-    latent = Living(phone, server.origin, "limits")
-    slider = latent.place.get_by_role("slider", name="latents")
-    slider.evaluate("el => el.scrollIntoView({block: 'center'})")
-    box = slider.bounding_box()
-    phone.touchscreen.tap(box["x"] + box["width"] - 4, box["y"] + box["height"] / 2)
+def test_a_finger_chooses_and_draws_on_a_narrow_phone(phone):
+    latent = phone("limits")
+    latent.tap(latent.place.get_by_role("slider", name="latents"), (0.98, 0.5))
     latent.place.get_by_role("button", name="New samples").tap()
-    assert (latent.get("size"), latent.get("seed")) == (100, 1)
-    wide = phone.evaluate("document.documentElement.scrollWidth")
-    context.close()
-    assert wide <= 360
+    eventually(lambda: (latent.get("size"), latent.get("seed")) == (100, 1))
+    assert latent.fits()
 
 
 def test_the_text_says_how_many_units_are_in_use(latent):

@@ -3,15 +3,15 @@
 
 import pytest
 import torch
-from living import Living
+from living import eventually
 
 from aecourse.linear import LinearAutoencoder
 from aecourse.widgets import linear
 
 
 @pytest.fixture
-def slider(tab, server):
-    return Living(tab, server.origin, "linear")
+def slider(desk):
+    return desk("linear")
 
 
 @pytest.fixture(scope="module")
@@ -105,45 +105,33 @@ def test_error_and_kept_variance_are_said_for_each_k(slider, fitted):
     assert "87 numbers keep 90 %" in said and "gives the same picture" in said
 
 
-def test_the_pointer_drags_k_and_takes_the_next_digit(slider, tab):
-    box = slider.place.get_by_label("k numbers").bounding_box()
-    tab.mouse.move(box["x"] + 20, box["y"] + box["height"] / 2)
-    tab.mouse.down()
-    tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    tab.mouse.up()
-    assert slider.get("k") == pytest.approx(50, abs=3)
+def test_the_pointer_drags_k_and_takes_the_next_digit(slider):
+    slider.drag(slider.place.get_by_label("k numbers"), (0.1, 0.5), (0.5, 0.5))
+    eventually(lambda: slider.get("k") == pytest.approx(50, abs=3))
     slider.place.get_by_role("button", name="Next digit").click()
     assert slider.get("digit") == 5
 
 
-def test_keys_alone_reach_everything(slider, tab):
+def test_keys_alone_reach_everything(slider):
     slider.place.get_by_label("k numbers").focus()
-    tab.keyboard.press("ArrowRight")
+    slider.tab.keyboard.press("ArrowRight")
     assert slider.get("k") == 7
-    tab.keyboard.press("Tab")
-    tab.keyboard.press("Enter")
+    slider.tab.keyboard.press("Tab")
+    slider.tab.keyboard.press("Enter")
     assert slider.get("digit") == 5
-    tab.keyboard.press("Tab")
-    tab.keyboard.press("End")
+    slider.tab.keyboard.press("Tab")
+    slider.tab.keyboard.press("End")
     assert slider.get("mix") == 1
-    tab.keyboard.press("Tab")
-    tab.keyboard.press("Space")
+    slider.tab.keyboard.press("Tab")
+    slider.tab.keyboard.press("Space")
     assert slider.get("seed") == 1
     assert "no pixel by more than" in slider.place.locator("p").first.inner_text()
 
 
-def test_a_finger_moves_k_on_a_phone_without_sideways_scroll(browser, server):
-    phone = browser.new_context(has_touch=True, viewport={"width": 360, "height": 740})
-    try:
-        tab = phone.new_page()
-        slider = Living(tab, server.origin, "linear")
-        control = slider.place.get_by_label("k numbers")
-        control.scroll_into_view_if_needed()
-        box = control.bounding_box()
-        tab.touchscreen.tap(box["x"] + 0.75 * box["width"], box["y"] + box["height"] / 2)
-        assert slider.get("k") == pytest.approx(75, abs=5)
-        slider.place.get_by_role("button", name="Another A").tap()
-        assert slider.get("mix") == 1 and slider.get("seed") == 1
-        assert tab.evaluate("document.documentElement.scrollWidth") <= 360
-    finally:
-        phone.close()
+def test_a_finger_moves_k_on_a_phone_without_sideways_scroll(phone):
+    slider = phone("linear")
+    slider.tap(slider.place.get_by_label("k numbers"), (0.75, 0.5))
+    eventually(lambda: slider.get("k") == pytest.approx(75, abs=5))
+    slider.place.get_by_role("button", name="Another A").tap()
+    assert slider.get("mix") == 1 and slider.get("seed") == 1
+    assert slider.fits()

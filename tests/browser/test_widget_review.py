@@ -19,18 +19,10 @@ FRESH = {"chapters": [1] * len(TOPICS), "n": 10, "seed": 1, "position": 0, "choi
          "checked": False}  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def opened(browser, server):
-    page, errors = browser.new_page(), []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield Living(page, server.origin, "review")
-    page.close()
-    assert not errors
-
-
 @pytest.fixture
-def quiz(opened):
+def quiz(desk):
     """The quiz at the first question of draw 1."""
+    opened = desk("review")
     opened.set(**FRESH)
     return opened
 
@@ -84,8 +76,8 @@ def test_a_draw_keeps_to_the_chosen_chapters_and_ends_with_their_questions(quiz)
     assert Counter(q.id for q in asked(quiz)) == Counter(q.id for q in ALL if q.topic == "elbo")
 
 
-def test_a_page_opened_twice_asks_other_questions(tab, server):
-    seeds = {Living(tab, server.origin, "review").get("seed") for _ in range(3)}
+def test_a_page_opened_twice_asks_other_questions(desk):
+    seeds = {desk("review").get("seed") for _ in range(3)}
     assert len(seeds) == 3 and 0 not in seeds
 
 
@@ -233,10 +225,8 @@ def test_the_keyboard_alone_answers_and_goes_on_and_the_focus_follows(quiz):
     assert quiz.get("position") == 1 and quiz.get("choice") == -1
 
 
-def test_a_finger_answers_on_a_small_phone_without_sideways_scrolling(browser, server):
-    phone = browser.new_context(has_touch=True, viewport={"width": 360, "height": 740})
-    page = phone.new_page()
-    quiz = Living(page, server.origin, "review")
+def test_a_finger_answers_on_a_small_phone_without_sideways_scrolling(phone):
+    quiz = phone("review")
     quiz.set(**FRESH | {"n": 100})
     widths = quiz.place.evaluate("""el => el.aecourse.probe().outputs.map((_, i) => {
       el.aecourse.model.set('position', i);
@@ -253,7 +243,6 @@ def test_a_finger_answers_on_a_small_phone_without_sideways_scrolling(browser, s
         "all => all.filter(e => e.offsetParent && e.getBoundingClientRect().height < 28).length"
     )
     assert small == 0
-    phone.close()
 
 
 def test_text_is_never_taken_for_html(quiz):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from living import Living
+from living import eventually
 from scipy import stats
 
 from aecourse.stochastic import moment_gradient, reparameterize
@@ -18,8 +18,8 @@ WIDE, EDGE, CODE_ROW = 312, 6.2, 150
 
 
 @pytest.fixture
-def cloud(tab, server):
-    return Living(tab, server.origin, "stochastic")
+def cloud(desk):
+    return desk("stochastic")
 
 
 def states(**fixed):
@@ -95,53 +95,38 @@ def test_the_dots_on_the_screen_are_the_points(cloud):
         assert (far > 40).all()
 
 
-def test_the_pointer_moves_all_points_as_one(cloud, tab):
+def test_the_pointer_moves_all_points_as_one(cloud):
     before = cloud.probe()["outputs"]["z"]
-    box = cloud.place.get_by_role("slider", name="μ", exact=True).bounding_box()
-    middle = box["y"] + box["height"] / 2
-    tab.mouse.move(box["x"] + box["width"] * 0.75, middle)
-    tab.mouse.down()
-    tab.mouse.move(box["x"] + box["width"] * 0.25, middle)
-    tab.mouse.up()
-    tab.wait_for_timeout(100)
-    assert cloud.get("mu") == pytest.approx(-1, abs=0.1)
+    cloud.drag(cloud.place.get_by_role("slider", name="μ", exact=True), (0.75, 0.5), (0.25, 0.5))
+    eventually(lambda: cloud.get("mu") == pytest.approx(-1, abs=0.1))
     moves = torch.tensor(cloud.probe()["outputs"]["z"]) - torch.tensor(before)
     assert torch.allclose(moves, torch.full((40,), cloud.get("mu") - 1.0), atol=1e-5)
 
 
-def test_the_keyboard_alone_works_every_control(cloud, tab):
+def test_the_keyboard_alone_works_every_control(cloud):
     cloud.place.get_by_role("slider", name="log σ²").focus()
-    tab.keyboard.press("ArrowRight")
-    tab.keyboard.press("Tab")
-    tab.keyboard.press("ArrowLeft")
-    tab.keyboard.press("Tab")
-    tab.keyboard.press("Enter")
+    cloud.tab.keyboard.press("ArrowRight")
+    cloud.tab.keyboard.press("Tab")
+    cloud.tab.keyboard.press("ArrowLeft")
+    cloud.tab.keyboard.press("Tab")
+    cloud.tab.keyboard.press("Enter")
     assert cloud.get("logvar") == pytest.approx(0.01)
     assert cloud.get("eps") == pytest.approx(1.19)
     assert cloud.get("seed") == 1
     cloud.place.get_by_role("radio").first.focus()
-    tab.keyboard.press("ArrowRight")
+    cloud.tab.keyboard.press("ArrowRight")
     assert cloud.get("mode") == "direct"
 
 
-def test_a_finger_works_it_at_phone_size_without_sideways_scroll(browser, server):
-    context = browser.new_context(has_touch=True, viewport={"width": 360, "height": 740})
-    try:
-        cloud = Living(context.new_page(), server.origin, "stochastic")
-        cloud.place.get_by_text("directly").first.tap()
-        assert cloud.get("mode") == "direct"
-        cloud.place.get_by_role("button", name="New noise").tap()
-        assert cloud.get("seed") == 1
-        mu = cloud.place.get_by_role("slider", name="μ", exact=True)
-        mu.tap(position={"x": 2, "y": 14})
-        assert cloud.get("mu") < -1.5
-        widths = cloud.place.evaluate("el => [el.scrollWidth, el.clientWidth]")
-        assert widths[0] <= widths[1]
-        root = "[document.documentElement.scrollWidth, innerWidth]"
-        scroll, view = cloud.tab.evaluate(root)
-        assert scroll <= view
-    finally:
-        context.close()
+def test_a_finger_works_it_at_phone_size_without_sideways_scroll(phone):
+    cloud = phone("stochastic")
+    cloud.place.get_by_text("directly").first.tap()
+    assert cloud.get("mode") == "direct"
+    cloud.place.get_by_role("button", name="New noise").tap()
+    assert cloud.get("seed") == 1
+    cloud.tap(cloud.place.get_by_role("slider", name="μ", exact=True), (0.02, 0.5))
+    eventually(lambda: cloud.get("mu") < -1.5)
+    assert cloud.fits()
 
 
 def test_the_said_text_tells_state_and_finding(cloud):

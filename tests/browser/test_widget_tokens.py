@@ -49,21 +49,9 @@ def both():
     return rounded
 
 
-@pytest.fixture(scope="module")
-def opened(browser, server):
-    """The weights are large: one page for all tests that leave it whole."""
-    tab = browser.new_page(viewport={"width": 1280, "height": 900})
-    errors = []
-    tab.on("pageerror", lambda error: errors.append(str(error)))
-    yield Living(tab, server.origin, "tokens")
-    tab.close()
-    assert not errors, errors
-
-
 @pytest.fixture
-def page(opened):
-    opened.set(**WordAndDigit().state())
-    return opened
+def page(desk):
+    return desk("tokens")
 
 
 def reading(page):
@@ -138,7 +126,7 @@ def test_a_hundred_drawings_are_decoded_as_by_pytorch_and_cost_as_many_bits(page
     assert 120 < bits.mean() < 300 and len({tuple(p["inputs"]) for p in found}) == 100
 
 
-def test_thirty_tokens_a_second_at_least(page, tab):
+def test_thirty_tokens_a_second_at_least(page):
     body = """const codes = [], found = {codes, bits: 0}, times = [];
       const vocabulary = vocabularyOf(pack);
       for (let i = 0; i < 4; i++) {
@@ -148,7 +136,7 @@ def test_thirty_tokens_a_second_at_least(page, tab):
         times.push(performance.now() - start);
       }
       return times;"""
-    rates = [49_000 / t for t in inside(tab, body)]
+    rates = [49_000 / t for t in inside(page.tab, body)]
     print(f"tokens: {max(rates):.0f} tokens/s without a pause, {rates[0]:.0f} at first")
     assert max(rates) >= 30
     start = time.perf_counter()
@@ -245,20 +233,10 @@ def test_a_drawing_with_the_pointer_is_read(page):
     reading(page)
     page.place.get_by_role("button", name="Clear").click()
     page.place.get_by_text("Nothing is drawn yet.").first.wait_for()
-    stroke(page.tab, page.place.locator(".ae-sheet canvas"), [(0.5, 0.15), (0.5, 0.85)])
+    page.drag(page.place.locator(".ae-sheet canvas"), (0.5, 0.15), (0.5, 0.85), steps=12)
     page.place.get_by_text("It reads").wait_for()
     assert page.probe()["word"] == "one"
     assert "read as one" in page.said()
-
-
-def stroke(tab, canvas, points):
-    box = canvas.bounding_box()
-    at = [(box["x"] + u * box["width"], box["y"] + v * box["height"]) for u, v in points]
-    tab.mouse.move(*at[0])
-    tab.mouse.down()
-    for to in at[1:]:
-        tab.mouse.move(*to, steps=12)
-    tab.mouse.up()
 
 
 def test_the_keyboard_alone_draws_and_has_it_read(page):
@@ -274,22 +252,20 @@ def test_the_keyboard_alone_draws_and_has_it_read(page):
     assert page.get("direction") == "word to digit"
 
 
-def test_a_finger_works_on_a_narrow_phone_without_sideways_scroll(browser, server):
-    tab = browser.new_page(has_touch=True, viewport={"width": 360, "height": 740})
-    page = Living(tab, server.origin, "tokens")
+def test_a_finger_works_on_a_narrow_phone_without_sideways_scroll(phone):
+    page = phone("tokens")
     page.place.get_by_role("textbox", name="Word").tap()
     page.place.get_by_role("textbox", name="Word").fill("zero")
     page.place.get_by_role("button", name="Draw again").tap()
     assert (page.get("word"), page.get("seed")) == ("zero", 1)
-    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.fits()
     reading(page)
     page.place.get_by_role("button", name="Clear").tap()
     canvas = page.place.locator(".ae-sheet canvas")
     canvas.scroll_into_view_if_needed()
     canvas.tap()
     assert sum(page.get("drawing")) > 0
-    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    tab.close()
+    assert page.fits()
 
 
 def test_without_motion_only_the_finished_drawing_appears(browser, server):
@@ -339,10 +315,9 @@ def test_no_frame_is_blocked_while_it_draws_or_reads(page):
         assert statistics.quantiles(found["draws"], n=10)[0] <= 8
 
 
-def test_the_encoder_is_loaded_only_for_reading_and_its_failure_is_said(tab, server):
+def test_the_encoder_is_loaded_only_for_reading_and_its_failure_is_said(page):
     asked = []
-    tab.route("**/packs/tokens_encoder.js", lambda route: (asked.append(1), route.abort()))
-    page = Living(tab, server.origin, "tokens")
+    page.tab.route("**/packs/tokens_encoder.js", lambda route: (asked.append(1), route.abort()))
     page.set(word="two")
     assert not asked
     page.place.get_by_label("Digit → word").check()

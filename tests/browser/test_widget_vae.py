@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from living import Living
+from living import RESTING, eventually
 
 from aecourse import data, weights
 from aecourse.vae import VAE
@@ -10,13 +10,13 @@ from aecourse.widgets import vae
 
 
 @pytest.fixture
-def plane(tab, server):
-    return Living(tab, server.origin, "vae_plane")
+def plane(desk):
+    return desk("vae_plane")
 
 
 def where(plane, z1, z2):
     """Where a point of the plane is on the screen: the square is right of and above its axes."""
-    box = plane.place.locator(".ae-chart").bounding_box()
+    box = plane.place.locator(".ae-chart").evaluate(RESTING)
     scale = box["width"] / 293
     x, y = 22 + (z1 + 3) / 6 * 270, (3 - z2) / 6 * 270
     return box["x"] + scale * x, box["y"] + scale * y
@@ -42,36 +42,33 @@ def test_the_digit_on_the_screen_is_the_decoded_one(plane):
     assert (red - 255 * (1 - pixels)).abs().max() <= 0.51
 
 
-def test_dragging_moves_z_to_where_the_pointer_is(plane, tab):
-    tab.mouse.move(*where(plane, 0, 0))
-    tab.mouse.down()
-    tab.mouse.move(*where(plane, 1.5, -0.9))
-    tab.mouse.up()
-    assert plane.get("z") == pytest.approx([1.5, -0.9], abs=0.03)
+def test_dragging_moves_z_to_where_the_pointer_is(plane):
+    plane.tab.mouse.move(*where(plane, 0, 0))
+    plane.tab.mouse.down()
+    plane.tab.mouse.move(*where(plane, 1.5, -0.9))
+    plane.tab.mouse.up()
+    eventually(lambda: plane.get("z") == pytest.approx([1.5, -0.9], abs=0.03))
 
 
-def test_arrow_keys_move_one_coordinate(plane, tab):
+def test_arrow_keys_move_one_coordinate(plane):
     plane.place.get_by_role("slider", name="z₁").focus()
     for _ in range(4):
-        tab.keyboard.press("ArrowRight")
+        plane.tab.keyboard.press("ArrowRight")
     assert plane.get("z") == pytest.approx([0.2, 0.0])
     assert "z = (0.20, 0.00)" in plane.said()
 
 
-def test_a_finger_moves_z_on_a_narrow_phone_and_can_scroll_past(browser, server):
-    context = browser.new_context(has_touch=True, viewport={"width": 360, "height": 740})
-    phone = context.new_page()
-    plane = Living(phone, server.origin, "vae_plane")
-    plane.place.locator(".ae-chart").scroll_into_view_if_needed()
-    phone.touchscreen.tap(*where(plane, -1.5, 1.2))
-    found, wide = plane.get("z"), phone.evaluate("document.documentElement.scrollWidth")
-    held = phone.evaluate(
-        "[...document.querySelectorAll('.ae-widget *')].filter(e => e.style.touchAction).length"
+def test_a_finger_moves_z_on_a_narrow_phone_and_can_scroll_past(phone):
+    plane = phone("vae_plane")
+    square = plane.place.locator(".ae-chart")
+    square.scroll_into_view_if_needed()
+    plane.tab.touchscreen.tap(*where(plane, -1.5, 1.2))
+    eventually(lambda: plane.get("z") == pytest.approx([-1.5, 1.2], abs=0.03))
+    held = plane.place.evaluate(
+        "el => [...el.querySelectorAll('.ae-widget *')].filter(e => e.style.touchAction).length"
     )
-    box = plane.place.locator(".ae-chart").bounding_box()
-    context.close()
-    assert found == pytest.approx([-1.5, 1.2], abs=0.03)
-    assert wide <= 360 and held == 1 and box["height"] < 0.5 * 740
+    assert held == 1 and square.bounding_box()["height"] < 0.5 * 740
+    assert plane.fits()
 
 
 def test_the_text_names_the_nearest_test_digit(plane):
@@ -90,8 +87,8 @@ def test_the_text_names_the_nearest_test_digit(plane):
 
 
 @pytest.fixture
-def slider(tab, server):
-    return Living(tab, server.origin, "vae_beta")
+def slider(desk):
+    return desk("vae_beta")
 
 
 def test_all_five_models_rebuild_and_sample_as_pytorch_does_to_a_grey_level(slider):
@@ -129,52 +126,45 @@ def test_the_rows_on_the_screen_are_digits_rebuilt_digits_and_samples(slider):
         assert (grey - 255 * (1 - tiles)).abs().max() <= 0.51
 
 
-def test_a_model_is_loaded_when_its_beta_is_chosen(slider, tab):
+def test_a_model_is_loaded_when_its_beta_is_chosen(slider):
     loaded = "Object.keys(aecoursePacks).filter(name => name.startsWith('vae_beta'))"
-    assert tab.evaluate(loaded) == ["vae_beta_1"]
+    assert slider.tab.evaluate(loaded) == ["vae_beta_1"]
     slider.set(beta=0.1)
-    assert tab.evaluate(loaded) == ["vae_beta_1", "vae_beta_0.1"]
+    assert slider.tab.evaluate(loaded) == ["vae_beta_1", "vae_beta_0.1"]
 
 
-def test_weights_that_do_not_load_are_told_and_can_be_asked_for_again(slider, tab):
-    tab.route("**/vae_beta_10.js", lambda route: route.abort())
+def test_weights_that_do_not_load_are_told_and_can_be_asked_for_again(slider):
+    slider.tab.route("**/vae_beta_10.js", lambda route: route.abort())
     press_end = slider.place.get_by_role("slider", name="weight β")
     press_end.focus()
-    tab.keyboard.press("End")
+    slider.tab.keyboard.press("End")
     slider.place.get_by_text("vae_beta_10.js did not load").wait_for()
-    tab.keyboard.press("ArrowLeft")  # the others still work
+    slider.tab.keyboard.press("ArrowLeft")  # the others still work
     slider.place.get_by_text("did not load").wait_for(state="detached")
     assert slider.get("beta") == 3
-    tab.keyboard.press("End")
-    tab.unroute("**/vae_beta_10.js")
+    slider.tab.keyboard.press("End")
+    slider.tab.unroute("**/vae_beta_10.js")
     slider.place.get_by_role("button", name="Try again").click()
     slider.place.get_by_text("did not load").wait_for(state="detached")
     assert "β = 10" in slider.said()
 
 
-def test_the_pointer_and_arrow_keys_choose_beta(slider, tab):
-    box = slider.place.get_by_role("slider", name="weight β").bounding_box()
-    tab.mouse.click(box["x"] + 4, box["y"] + box["height"] / 2)
-    assert slider.get("beta") == 0.1
+def test_the_pointer_and_arrow_keys_choose_beta(slider):
+    slider.press(slider.place.get_by_role("slider", name="weight β"), (0.02, 0.5))
+    eventually(lambda: slider.get("beta") == 0.1)
     for _ in range(3):
-        tab.keyboard.press("ArrowRight")
+        slider.tab.keyboard.press("ArrowRight")
     assert slider.get("beta") == 3
     slider.place.get_by_role("button", name="New samples").press("Enter")
     assert slider.get("seed") == 1
 
 
-def test_a_finger_chooses_beta_on_a_narrow_phone(browser, server):
-    context = browser.new_context(has_touch=True, viewport={"width": 360, "height": 740})
-    phone = context.new_page()
-    slider = Living(phone, server.origin, "vae_beta")
-    slider.place.get_by_role("slider", name="weight β").scroll_into_view_if_needed()
-    box = slider.place.get_by_role("slider", name="weight β").bounding_box()
-    phone.touchscreen.tap(box["x"] + box["width"] - 4, box["y"] + box["height"] / 2)
+def test_a_finger_chooses_beta_on_a_narrow_phone(phone):
+    slider = phone("vae_beta")
+    slider.tap(slider.place.get_by_role("slider", name="weight β"), (0.98, 0.5))
     slider.place.get_by_role("button", name="New samples").tap()
-    found = slider.get("beta"), slider.get("seed")
-    wide = phone.evaluate("document.documentElement.scrollWidth")
-    context.close()
-    assert found == (10, 1) and wide <= 360
+    eventually(lambda: (slider.get("beta"), slider.get("seed")) == (10, 1))
+    assert slider.fits()
 
 
 def test_the_text_says_the_costs_of_the_manifest_and_what_they_buy(slider):

@@ -4,12 +4,11 @@ import statistics
 
 import pytest
 import torch
-from living import Living
+from living import assert_quick
 
 from aecourse import data, weights
 from aecourse.trivial import squared_error
 from aecourse.vqvae import VQVAE
-from aecourse.widgets import TokenGrid
 
 
 @pytest.fixture(scope="module")
@@ -17,21 +16,9 @@ def model():
     return weights.load(VQVAE(512), "digit_vqvae").eval().requires_grad_(False)
 
 
-@pytest.fixture(scope="module")
-def opened(browser, server):
-    """One page for all tests that leave it whole."""
-    tab = browser.new_page(viewport={"width": 1280, "height": 900})
-    errors = []
-    tab.on("pageerror", lambda error: errors.append(str(error)))
-    yield Living(tab, server.origin, "vqvae")
-    tab.close()
-    assert not errors, errors
-
-
 @pytest.fixture
-def grid(opened):
-    opened.set(**TokenGrid().state())
-    return opened
+def grid(desk):
+    return desk("vqvae")
 
 
 def first(digit):
@@ -165,19 +152,17 @@ def test_the_buttons_do_what_they_say(grid):
     assert (grid.get("digit"), grid.get("tokens")) == (8, [])
 
 
-def test_a_finger_works_on_a_narrow_phone_without_sideways_scroll(browser, server):
-    page = browser.new_page(has_touch=True, viewport={"width": 360, "height": 740})
-    grid = Living(page, server.origin, "vqvae")
+def test_a_finger_works_on_a_narrow_phone_without_sideways_scroll(phone):
+    grid = phone("vqvae")
     cell(grid, 10).tap()
     code(grid, 5).tap()
     assert grid.get("cell") == 10 and len(grid.get("tokens")) == 49
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert grid.fits()
     small = grid.place.evaluate(
         "el => [...el.querySelectorAll('button, input[type=number]')]"
         ".filter(b => b.getBoundingClientRect().height < 28).length"
     )
     assert small == 0
-    page.close()
 
 
 def test_what_is_said_follows_the_state(grid):
@@ -191,32 +176,11 @@ def test_what_is_said_follows_the_state(grid):
     assert "row 3, column 5" in label
 
 
-CLICKS = """async (el, clicks) => {
-  const [cells, codes] = [...el.querySelectorAll('.ae-tiles')];
-  const frame = () => new Promise(done => requestAnimationFrame(() => {
-    const channel = new MessageChannel();
-    channel.port1.onmessage = () => done(performance.now());
-    channel.port2.postMessage(0);
-  }));
-  const handlers = [], frames = [];
-  performance.clearMeasures('aecourse-draw');
-  for (let i = 0; i < clicks; i++) {
-    const group = i % 4 ? codes : cells;
-    const start = performance.now();
-    group.children[(i * 7) % group.children.length].click();
-    handlers.push(performance.now() - start);
-    frames.push(await frame() - start);
-  }
-  const draws = performance.getEntriesByName('aecourse-draw').map(entry => entry.duration);
-  return {handlers, draws, frames};
+CLICK = """(el, i) => {
+  const group = [...el.querySelectorAll('.ae-tiles')][i % 4 ? 1 : 0];  // a cell, or a code for it
+  group.children[(i * 7) % group.children.length].click();
 }"""
 
 
 def test_a_change_is_drawn_within_a_frame(grid):
-    grid.place.evaluate(CLICKS, 20)  # the browser compiles
-    found = grid.place.evaluate(CLICKS, 100)
-    for name, values in found.items():
-        print(f"vqvae {name}: p50 {statistics.median(values):.1f} ms, "
-              f"p95 {statistics.quantiles(values, n=20)[-1]:.1f} ms")  # fmt: skip
-    assert statistics.median(found["handlers"]) + statistics.median(found["draws"]) <= 8
-    assert statistics.median(found["frames"]) <= 34
+    assert_quick(grid.times(CLICK))
