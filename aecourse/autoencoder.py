@@ -35,11 +35,13 @@ class Autoencoder(nn.Module):
 
     def encode(self, x):
         """Images to codes h = g(x), (B, D) -> (B, k). ValueError for another shape, dtype, NaN."""
-        return self.encoder(validate.matrix(x, "x", self.sizes[0], self.encoder[0].weight.dtype))
+        dtype = self.encoder[0].weight.dtype
+        return self.encoder(validate.matrix(x, "x", self.sizes[0], dtype))
 
     def decode(self, h):
         """Codes to images f(h), (B, k) -> (B, D). ValueError for another shape, dtype, NaN."""
-        return self.decoder(validate.matrix(h, "h", self.sizes[-1], self.decoder[0].weight.dtype))
+        dtype = self.decoder[0].weight.dtype
+        return self.decoder(validate.matrix(h, "h", self.sizes[-1], dtype))
 
     def forward(self, x):
         """Images to their reconstructions f(g(x)), (B, D) -> (B, D)."""

@@ -3,6 +3,7 @@
 import torch
 from sklearn.mixture import GaussianMixture
 from torch import nn
+from torch.distributions import MultivariateNormal
 
 from aecourse import validate
 
@@ -149,10 +150,12 @@ class CodeSampler:
 
     def __call__(self, n, seed=0):
         """Draw n codes, (n, k); the same seed draws the same codes. ValueError if n < 1."""
-        validate.integer(n, "n")
-        generator = torch.Generator().manual_seed(validate.integer(seed, "seed", low=0))
-        component = torch.multinomial(self.weights, n, replacement=True, generator=generator)
-        eps = torch.randn(n, self.means.shape[1], generator=generator, dtype=torch.float64)
+        n = validate.integer(n, "n")
+        seed = validate.integer(seed, "seed", low=0)
+        rng = torch.Generator().manual_seed(seed)
+        component = torch.multinomial(self.weights, n, True, generator=rng)
+        shape = n, self.means.shape[1]
+        eps = torch.randn(shape, generator=rng, dtype=torch.float64)
         h = self.means[component]  # (n, k)
         for c in component.unique():
             h[component == c] += eps[component == c] @ self.roots[c].T
@@ -163,11 +166,12 @@ class CodeSampler:
 
         ValueError for another shape or dtype, or NaN. Bishop (2006), eq. 2.43 and 9.7.
         """
-        h = validate.matrix(h, "h", columns=self.means.shape[1]).detach().cpu().double()
-        terms = [
-            weight.log() + torch.distributions.MultivariateNormal(mean, scale_tril=root).log_prob(h)
-            for weight, mean, root in zip(self.weights, self.means, self.roots, strict=True)
-        ]
+        h = validate.matrix(h, "h", columns=self.means.shape[1])
+        h, terms = h.detach().cpu().double(), []
+        components = zip(self.weights, self.means, self.roots, strict=True)
+        for weight, mean, root in components:
+            normal = MultivariateNormal(mean, scale_tril=root)
+            terms.append(weight.log() + normal.log_prob(h))  # (N,)
         return torch.stack(terms).logsumexp(dim=0)
 
 

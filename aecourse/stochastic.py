@@ -68,8 +68,8 @@ class GaussianEncoder(nn.Module):
         super().__init__()
         self.body = mlp(sizes, activation)
         if sizes[-1] % 2:
-            raise ValueError(f"the last of sizes must be even, mean and log-variance, "
-                             f"got {sizes[-1]}")  # fmt: skip
+            raise ValueError("the last of sizes must be even, mean and "
+                             f"log-variance, got {sizes[-1]}")  # fmt: skip
         self.sizes = list(sizes)
         self.latent = sizes[-1] // 2
 
@@ -105,11 +105,13 @@ class ConvGaussianEncoder(nn.Module):
         super().__init__()
         self.latent = validate.integer(latent, "latent")
         if not isinstance(channels, (list, tuple)) or len(channels) < 1:
-            raise ValueError(f"channels must list at least one width, got {channels!r}")
+            raise ValueError("channels must list at least one width, "
+                             f"got {channels!r}")  # fmt: skip
         layers, before, side = [nn.Unflatten(1, (1, 28, 28))], 1, 28
         for width in channels:
             after = validate.integer(width, "channels")
-            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.GELU()]
+            conv = nn.Conv2d(before, after, 3, stride=2, padding=1)
+            layers += [conv, nn.GELU()]
             before, side = after, -(-side // 2)
         head = nn.Linear(before * side**2, 2 * latent)
         self.body = nn.Sequential(*layers, nn.Flatten(), head)

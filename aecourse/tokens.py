@@ -133,18 +133,16 @@ class TokenTransformer(nn.Module):
     Vaswani et al. (2017), arXiv:1706.03762, eq. 1 and section 3.
     """
 
-    def __init__(self, vocabulary_size, length, *, width=128, heads=4, layers=4, dropout=0.1):
+    def __init__(self, vocabulary_size, length, *, width=128, heads=4,
+                 layers=4, dropout=0.1):  # fmt: skip
         super().__init__()
         validate.integer(vocabulary_size, "vocabulary_size", low=2)
         self.length = validate.integer(length, "length")
-        if validate.integer(width, "width") % validate.integer(heads, "heads"):
-            raise ValueError(f"heads must divide width = {width}, got {heads}")
-        validate.integer(layers, "layers")
-        if not validate.nonnegative(dropout, "dropout") < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {dropout}")
+        _check_sizes(width, heads, layers, dropout)
         self.token = nn.Embedding(vocabulary_size, width)
         self.position = nn.Embedding(length, width)
-        self.blocks = nn.ModuleList([Block(width, heads, dropout) for _ in range(layers)])
+        blocks = [Block(width, heads, dropout) for _ in range(layers)]
+        self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
         nn.init.normal_(self.token.weight, std=0.02)
@@ -170,23 +168,39 @@ class TokenTransformer(nn.Module):
             For another shape or dtype, tokens outside the vocabulary, more tokens than `length`, or
             a cache of another B.
         """
-        _check_numbers(tokens, "tokens", (None, None), slice(0, self.token.num_embeddings))
-        T = tokens.shape[1]
-        seen = cache[0][0].shape[2] if cache else 0
-        if cache and cache[0][0].shape[0] != len(tokens):
-            raise ValueError(f"cache must hold {len(tokens)} rows as tokens, "
-                             f"got {cache[0][0].shape[0]}")  # fmt: skip
-        if seen + T > self.length:
-            raise ValueError(f"tokens must be at most {self.length}, got {seen} + {T}")
+        known = slice(0, self.token.num_embeddings)
+        _check_numbers(tokens, "tokens", (None, None), known)
+        seen, T = _already_read(cache, tokens, self.length), tokens.shape[1]
         places = torch.arange(seen, seen + T, device=tokens.device)
-        h = self.dropout(self.token(tokens) + self.position(places))  # (B, T, width)
+        h = self.token(tokens) + self.position(places)  # (B, T, width)
+        h = self.dropout(h)
         past, kept = cache or [None] * len(self.blocks), []
         for block, pair in zip(self.blocks, past, strict=True):
             h, pair = block(h, pair)
             kept.append(pair)
         if cache is not None:
             cache[:] = kept
-        return self.norm(h) @ self.token.weight.T  # (B, T, V): the table, read backwards
+        table = self.token.weight  # read backwards: vectors to symbols
+        return self.norm(h) @ table.T  # (B, T, V)
+
+
+def _check_sizes(width, heads, layers, dropout):
+    if validate.integer(width, "width") % validate.integer(heads, "heads"):
+        raise ValueError(f"heads must divide width = {width}, got {heads}")
+    validate.integer(layers, "layers")
+    if not validate.nonnegative(dropout, "dropout") < 1:
+        raise ValueError(f"dropout must be in [0, 1), got {dropout}")
+
+
+def _already_read(cache, tokens, length):
+    """How many tokens the cache holds; checks that `tokens` may follow them."""
+    B, T = tokens.shape
+    rows, seen = (cache[0][0].shape[0], cache[0][0].shape[2]) if cache else (B, 0)
+    if rows != B:
+        raise ValueError(f"cache must hold {B} rows as tokens, got {rows}")
+    if seen + T > length:
+        raise ValueError(f"tokens must be at most {length}, got {seen} + {T}")
+    return seen
 
 
 class Block(nn.Module):
@@ -196,9 +210,14 @@ class Block(nn.Module):
         super().__init__()
         self.heads, self.dropout = heads, dropout
         self.norm_1, self.norm_2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(),
-                                 nn.Linear(4 * width, width), nn.Dropout(dropout))  # fmt: skip
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width),
+            nn.GELU(),
+            nn.Linear(4 * width, width),
+            nn.Dropout(dropout),
+        )
 
     def forward(self, h, past=None):
         """(B, T, width) to the same shape, and what `attend` keeps."""
@@ -213,14 +232,18 @@ class Block(nn.Module):
         first.
         """
         B, T, width = h.shape
-        q, k, v = self.qkv(h).view(B, T, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        qkv = self.qkv(h).view(B, T, 3, self.heads, -1)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, T, width / heads)
         if past is not None:
-            k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
+            k = torch.cat([past[0], k], dim=2)
+            v = torch.cat([past[1], v], dim=2)
         S = k.shape[2]
-        mask = torch.ones(T, S, dtype=torch.bool, device=h.device).tril(S - T)  # no later token
+        mask = torch.ones(T, S, dtype=torch.bool, device=h.device)
+        mask = mask.tril(S - T)  # no later token
         dropout = self.dropout if self.training else 0.0
-        a = F.scaled_dot_product_attention(q, k, v, mask, dropout)  # (B, heads, T, width / heads)
-        return self.out(a.transpose(1, 2).reshape(B, T, width)), (k, v)
+        a = F.scaled_dot_product_attention(q, k, v, mask, dropout)
+        a = a.transpose(1, 2).reshape(B, T, width)  # the heads side by side
+        return self.out(a), (k, v)
 
 
 @torch.no_grad()
@@ -353,11 +376,14 @@ class Bilingual:
         words = _as_list(words)
         for word in words:
             if word not in WORDS:
-                raise ValueError(f"words must be among {', '.join(WORDS)}; got {word!r}")
+                known = ", ".join(WORDS)
+                raise ValueError(f"words must be among {known}; got {word!r}")
         v = self.vocabulary
         prompt = F.pad(v.spell(words), (0, 1), value=v.picture_mark)
-        tokens = self._continue(prompt, v.grid[0] * v.grid[1], v.codes, temperature=temperature,
-                                top_k=top_k, generator=generator)  # fmt: skip
+        h, w = v.grid
+        tokens = self._continue(prompt, h * w, v.codes, top_k=top_k,
+                                temperature=temperature,
+                                generator=generator)  # fmt: skip
         return self.picture(tokens)
 
     def read(self, x):
@@ -428,11 +454,13 @@ def token_nll(model, tokens):
 
     The first token is given. ValueError as `TokenTransformer.forward`, and for T < 2.
     """
-    _check_numbers(tokens, "tokens", (None, None), slice(0, model.token.num_embeddings))
+    known = slice(0, model.token.num_embeddings)
+    _check_numbers(tokens, "tokens", (None, None), known)
     if tokens.shape[1] < 2:
-        raise ValueError(f"tokens must have shape (B, T), T >= 2, got {tuple(tokens.shape)}")
-    logits = model(tokens[:, :-1])
-    return F.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")
+        raise ValueError("tokens must have shape (B, T), T >= 2, "
+                         f"got {tuple(tokens.shape)}")  # fmt: skip
+    logits = model(tokens[:, :-1]).transpose(1, 2)  # (B, V, T - 1)
+    return F.cross_entropy(logits, tokens[:, 1:], reduction="none")
 
 
 def token_loss(model, tokens):

@@ -268,8 +268,10 @@ def vae_loss(model, x, beta=1.0):
     validate.nonnegative(beta, "beta")
     mu, logvar = model.encode(x)
     z = reparameterize(mu, logvar)
-    reconstruction, kl = -model.log_likelihood(x, z), gaussian_kl(mu, logvar)
-    return {"loss": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl}
+    reconstruction = -model.log_likelihood(x, z)
+    kl = gaussian_kl(mu, logvar)
+    loss = reconstruction + beta * kl
+    return {"loss": loss, "reconstruction": reconstruction, "kl": kl}
 
 
 def _check(value, name, shape=("B", "D"), dtype=None):
