@@ -2,9 +2,12 @@
 
 import ast
 import inspect
+import io
 import os
 import time
+import tokenize
 from dataclasses import dataclass, field
+from itertools import accumulate
 from math import isfinite
 
 import torch
@@ -42,26 +45,32 @@ class History:
             self.terms.setdefault(term, []).append(value)
 
 
-def fit(model, loss_fn, batches, *, epochs, lr=1e-3, optimizer=None, schedule=None):
+def fit(model, loss_fn, batches, *, epochs, lr=1e-3,
+        optimizer=None, schedule=None):  # fmt: skip
     """Train `model` in place by stochastic gradient descent.
 
-    Loss, gradient and step size are checked before each step, so a bad step is never taken: when
-    training diverges the parameters keep their last finite values.
+    Loss, gradient and step size are checked before each step, so a bad step is
+    never taken: when training diverges the parameters keep their last finite
+    values.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Batches are moved to the device of its first parameter. Left in training mode.
+        Batches are moved to the device of its first parameter. Left in
+        training mode.
     loss_fn : callable (model, batch) -> dict of Tensors of shape (B,)
-        One value per image. "loss" is minimised (its mean over the batch is taken here, once);
-        the other terms are only logged.
+        One value per image. "loss" is minimised (its mean over the batch is
+        taken here, once); the other terms are only logged.
     batches : iterable
-        Iterated once per epoch, for example `data.batches(x, 128, seed=0)` or a DataLoader.
+        Iterated once per epoch, for example `data.batches(x, 128, seed=0)` or a
+        DataLoader.
     epochs : int >= 1
     lr : float > 0
-        Learning rate of the default optimizer, Adam (Kingma and Ba, 2014, arXiv:1412.6980).
+        Learning rate of the default optimizer, Adam (Kingma and Ba, 2014,
+        arXiv:1412.6980).
     optimizer : torch.optim.Optimizer, optional
-        Replaces the default. Pass the same one again to go on where a run stopped.
+        Replaces the default. Pass the same one again to go on where a run
+        stopped.
     schedule : torch.optim.lr_scheduler.LRScheduler, optional
         Stepped after every batch; brings its own optimizer.
 
@@ -72,28 +81,32 @@ def fit(model, loss_fn, batches, *, epochs, lr=1e-3, optimizer=None, schedule=No
     Raises
     ------
     FloatingPointError
-        If a term or the gradient is not finite, or the step would overflow: names epoch, step
-        and term.
+        If a term or the gradient is not finite, or the step would overflow:
+        names epoch, step and term.
     ValueError
-        For a loss that is no dict of tensors of shape (B,) with the key "loss", no batches, or bad
-        settings.
+        For a loss that is no dict of tensors of shape (B,) with the key "loss",
+        no batches, or bad settings.
     """
     validate.integer(epochs, "epochs")
     validate.positive(lr, "lr")
     if optimizer is None and schedule is not None:
         optimizer = schedule.optimizer
-    elif optimizer is None:  # fused: one pass over the weights, three times as fast on a CPU
+    elif optimizer is None:
+        # fused: one pass over the weights, three times as fast on a CPU
         optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
     if schedule is not None and schedule.optimizer is not optimizer:
-        raise ValueError("schedule must belong to optimizer, got one made for another optimizer")
+        raise ValueError("schedule must belong to optimizer, "
+                         "got one made for another optimizer")  # fmt: skip
     device = next(model.parameters()).device
     model.train()
     history, start = History(), time.perf_counter()
-    for epoch in (bar := tqdm(range(1, epochs + 1), desc="epoch", disable=is_quiet())):
+    bar = tqdm(range(1, epochs + 1), desc="epoch", disable=is_quiet())
+    for epoch in bar:
         sums, count = {}, 0
         for step, batch in enumerate(batches, start=1):
             batch = _to(batch, device)
-            losses = _checked(loss_fn(model, batch), _length(batch), epoch, step)
+            losses = loss_fn(model, batch)
+            losses = _checked(losses, _length(batch), epoch, step)
             optimizer.zero_grad()
             losses["loss"].mean().backward()
             _check_step(optimizer, epoch, step)
@@ -101,10 +114,12 @@ def fit(model, loss_fn, batches, *, epochs, lr=1e-3, optimizer=None, schedule=No
             if schedule is not None:
                 schedule.step()
             for term, values in losses.items():
-                sums[term] = sums.get(term, 0.0) + values.detach().sum().item()
+                total = values.detach().sum().item()
+                sums[term] = sums.get(term, 0.0) + total
             count += len(losses["loss"])
         if count == 0:
-            raise ValueError("batches must yield at least one batch per epoch, got none")
+            raise ValueError("batches must yield at least one batch "
+                             "per epoch, got none")  # fmt: skip
         history.log({term: total / count for term, total in sums.items()})
         bar.set_postfix(loss=f"{history['loss'][-1]:.4g}")
     history.seconds = time.perf_counter() - start
@@ -125,16 +140,56 @@ def show_source(thing):
     -------
     IPython.display.Code
         Displayed by Jupyter when it is the last line of a cell.
+
+    Raises
+    ------
+    ValueError
+        For what has no source in Python, such as `len` or an object that is no code.
     """
     from IPython.display import Code
 
-    source = inspect.cleandoc("\n" + inspect.getsource(thing))
-    lines = source.splitlines()
-    for node in reversed(list(ast.walk(ast.parse(source)))):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
-            text = node.body[0]
-            del lines[text.lineno - 1 : text.end_lineno]
-    return Code("\n".join(lines), language="python")
+    try:
+        source = inspect.getsource(thing).rstrip()
+    except (OSError, TypeError):
+        raise ValueError(
+            f"thing must be a class or function with source in Python, got {thing!r}"
+        ) from None
+    return Code(_without_docstrings(_flush_left(source)), language="python")
+
+
+def _flush_left(source):
+    """Take the first line's indentation off every line that does not begin inside a string."""
+    indent = source[: len(source) - len(source.lstrip())]
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    in_string = {n for token in tokens for n in range(token.start[0] + 1, token.end[0] + 1)}
+    return "\n".join(
+        line if number in in_string else line.removeprefix(indent)
+        for number, line in enumerate(source.split("\n"), start=1)
+    )
+
+
+def _without_docstrings(source):
+    """Cut the docstrings out of the text, so that comments and layout stay."""
+    text = source.encode()  # `ast` counts columns in bytes
+    starts = [0, *accumulate(map(len, text.splitlines(keepends=True)))]
+    documented = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and ast.get_docstring(node) is not None
+    ]
+    for node in sorted(documented, key=lambda node: node.body[0].lineno, reverse=True):
+        doc, *others = node.body
+        before = text[: starts[doc.lineno - 1] + doc.col_offset]
+        after = text[starts[doc.end_lineno - 1] + doc.end_col_offset :]
+        if not others:
+            text = before + b"pass" + after
+            continue
+        after = after.lstrip(b" \t").removeprefix(b";").lstrip(b" \t")
+        if after.startswith(b"\n"):  # its lines held nothing else: they go, too
+            before, after = before.rstrip(b" \t"), after[1:]
+        text = before + after
+    return text.decode()
 
 
 def _to(batch, device):

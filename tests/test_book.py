@@ -213,6 +213,18 @@ def test_no_line_of_code_is_cut_off_on_the_page(path):
     assert not long
 
 
+def test_no_line_of_code_is_cut_off_on_the_pages_between_the_chapters():
+    long = []
+    for path in sorted((ROOT / "chapters").glob("*.md")):
+        fence = ""  # the line that opened a block: a directive's holds prose
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.startswith("```"):
+                fence = "" if fence else line
+            elif fence and not fence.startswith("```{") and len(line) > COLUMNS:
+                long.append((path.name, line))
+    assert not long
+
+
 @each_chapter
 def test_a_cell_whose_numbers_may_differ_a_little_asserts_what_they_show(path):
     cells = [(i, c) for i, c in code_cells(path) if "approx" in tags(c)]

@@ -144,10 +144,3 @@ def test_the_first_view_of_every_page_is_light(visits):
     name, most = max(weight.items(), key=lambda item: item[1])
     print(f"\nheaviest first view: {name}, {most / 1e6:.2f} MB compressed")
     assert most <= FIRST_VIEW, {page: b for page, b in weight.items() if b > FIRST_VIEW}
-
-
-def test_the_search_page_finds_a_word_of_the_book(browser, server):
-    tab = browser.new_page()
-    tab.goto(f"{server.origin}/search.html?q=autoencoder")
-    tab.wait_for_selector("#search-results li a", timeout=10_000)
-    tab.close()
