@@ -224,15 +224,13 @@ def denoising_loss(model, x, corrupt, pixels="all"):
     """
     if pixels not in PIXELS:
         raise ValueError(f"pixels must be one of {PIXELS}, got {pixels!r}")
-    corrupted = corrupt(x)
-    x_tilde, mask = corrupted if isinstance(corrupted, tuple) else (corrupted, None)
+    x_tilde, mask = corrupt(x), None
+    if isinstance(x_tilde, tuple):
+        x_tilde, mask = x_tilde
     x_hat = model(x_tilde)
     if pixels == "all":
         return {"loss": squared_error(x_hat, x)}
-    if mask is None or mask.dtype != torch.bool or mask.shape != x.shape:
-        given = "none" if mask is None else f"{mask.dtype}, shape {tuple(mask.shape)}"
-        raise ValueError(f"corrupt must return (x_tilde, mask) with a boolean mask of shape "
-                         f"{tuple(x.shape)} for pixels='masked', got {given}")  # fmt: skip
+    _require_mask(mask, x)
     return {"loss": squared_error(x_hat * mask, x * mask)}
 
 
@@ -305,7 +303,8 @@ def linear_probe(encoder, x, y, *, C=1.0):
     return Classifier(encoder, head)
 
 
-def fine_tune(encoder, x, y, *, epochs=100, lr=1e-3, batch_size=50, augment=None, seed=0):
+def fine_tune(encoder, x, y, *, epochs=100, lr=1e-3, batch_size=50,
+              augment=None, seed=0):  # fmt: skip
     """Put a new linear layer on a copy of the encoder, and train both on few labels.
 
     Parameters
@@ -343,7 +342,8 @@ def fine_tune(encoder, x, y, *, epochs=100, lr=1e-3, batch_size=50, augment=None
         with torch.no_grad():
             k = encoder(x[:1]).shape[1]
         model = Classifier(encoder, nn.Linear(k, classes).to(x))
-        optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.05, fused=True)
+        settings = {"lr": lr, "weight_decay": 0.05, "fused": True}
+        optimizer = torch.optim.AdamW(model.parameters(), **settings)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, lr, total_steps=epochs * len(batches))  # fmt: skip
         loss = partial(_cross_entropy, augment=augment)
@@ -482,14 +482,16 @@ def iterate_denoiser(denoise, x, sigmas):
     """
     validate.matrix(x, "x")
     sigmas = [float(sigma) for sigma in sigmas]
-    falls = all(inf > high > low >= 0 for high, low in zip(sigmas[:-1], sigmas[1:]))
-    if len(sigmas) < 2 or not falls:
-        raise ValueError(f"sigmas must be at least two falling numbers >= 0, got {sigmas}")
-    for sigma, lower in zip(sigmas[:-1], sigmas[1:]):
+    steps = list(zip(sigmas[:-1], sigmas[1:]))
+    if not steps or not all(inf > high > low >= 0 for high, low in steps):
+        raise ValueError("sigmas must be at least two falling numbers "
+                         f">= 0, got {sigmas}")  # fmt: skip
+    for sigma, lower in steps:
         x_hat = validate.matrix(denoise(x, sigma), "denoise(x, sigma)")
-        if x_hat.shape != x.shape:
-            raise ValueError(f"denoise(x, sigma) must have the shape of x, {tuple(x.shape)}, "
-                             f"got {tuple(x_hat.shape)}")  # fmt: skip
+        wanted, given = tuple(x.shape), tuple(x_hat.shape)
+        if given != wanted:
+            raise ValueError("denoise(x, sigma) must have the shape of x, "
+                             f"{wanted}, got {given}")  # fmt: skip
         x = x_hat + lower / sigma * (x - x_hat)
     return x
 
@@ -498,6 +500,14 @@ def _draw(random, shape, like, generator):
     """Random numbers from the generator's own device, in the dtype and on the device of `like`."""
     device = like.device if generator is None else generator.device
     return random(shape, generator=generator, device=device).to(like)
+
+
+def _require_mask(mask, x):
+    """Check that `corrupt` told what it hid."""
+    if mask is None or mask.dtype != torch.bool or mask.shape != x.shape:
+        given = "none" if mask is None else f"{mask.dtype}, shape {tuple(mask.shape)}"
+        raise ValueError(f"corrupt must return (x_tilde, mask) with a boolean mask of shape "
+                         f"{tuple(x.shape)} for pixels='masked', got {given}")  # fmt: skip
 
 
 def _share(amount):

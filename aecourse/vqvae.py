@@ -37,8 +37,9 @@ def straight_through(z_e, z_d):
     arXiv:1711.00937, section 3.2.
     """
     _require_float(z_e, "z_e")
-    if not isinstance(z_d, Tensor) or z_d.shape != z_e.shape or z_d.dtype != z_e.dtype:
-        raise ValueError(f"z_d must be as z_e, {_describe(z_e)}, got {_describe(z_d)}")
+    wanted, given = _describe(z_e), _describe(z_d)
+    if given != wanted:
+        raise ValueError(f"z_d must be as z_e, {wanted}, got {given}")
     return z_e + (z_d - z_e).detach()
 
 
@@ -77,18 +78,23 @@ class VectorQuantizer(nn.Module):
     the batch: Dhariwal et al. (2020), arXiv:2005.00341.
     """
 
-    def __init__(self, num_codes, dim, update="loss", *, decay=0.99, reset_below=0.0):
+    def __init__(self, num_codes, dim, update="loss", *, decay=0.99,
+                 reset_below=0.0):  # fmt: skip
         super().__init__()
         validate.integer(num_codes, "num_codes", low=2)
         validate.integer(dim, "dim")
         if update not in UPDATES:
-            raise ValueError(f"update must be one of {UPDATES}, got {update!r}")
+            raise ValueError(f"update must be one of {UPDATES}, "
+                             f"got {update!r}")  # fmt: skip
         if validate.nonnegative(decay, "decay") >= 1:
             raise ValueError(f"decay must be in [0, 1), got {decay}")
         validate.nonnegative(reset_below, "reset_below")
-        self.update, self.decay, self.reset_below = update, decay, reset_below
-        codebook = torch.empty(num_codes, dim).uniform_(-1 / num_codes, 1 / num_codes)
-        self.codebook = nn.Parameter(codebook, requires_grad=update == "loss")
+        self.update = update
+        self.decay, self.reset_below = decay, reset_below
+        edge = 1 / num_codes
+        codebook = torch.empty(num_codes, dim).uniform_(-edge, edge)
+        learnt = update == "loss"
+        self.codebook = nn.Parameter(codebook, requires_grad=learnt)
         if update == "ema":
             self.register_buffer("counts", torch.ones(num_codes))
             self.register_buffer("sums", codebook.clone())
@@ -116,13 +122,14 @@ class VectorQuantizer(nn.Module):
         """
         indices = self.nearest(z_e)
         z_d = self.look_up(indices)
-        # before straight_through: its output passes no gradient to the codebook
+        # before straight_through, which passes no gradient to the codebook
         losses = {
             "codebook": (z_d - z_e.detach()).square().sum(dim=-1),
             "commitment": (z_e - z_d.detach()).square().sum(dim=-1),
         }
         if self.training and self.update == "ema":
-            self._move(z_e.detach().reshape(-1, z_e.shape[-1]), indices.flatten())
+            rows = z_e.detach().reshape(-1, z_e.shape[-1])
+            self._move(rows, indices.flatten())
         return straight_through(z_e, z_d), indices, losses
 
     @torch.no_grad()
@@ -135,11 +142,14 @@ class VectorQuantizer(nn.Module):
         spread. ValueError as `forward`.
         """
         _require_vectors(z_e, "z_e", self.codebook)
-        # |z - c|^2 = |z|^2 - 2 z.c + |c|^2, and the first term is the same for all codes
+        # |z - c|^2 = |z|^2 - 2 z.c + |c|^2; the first is the same for all c
         norms, codes = self.codebook.square().sum(dim=1), self.codebook.T
         rows = z_e.reshape(-1, z_e.shape[-1]).split(ROWS)
         # min returns the place too, three times as fast as argmin on a CPU
-        found = [torch.addmm(norms, part, codes, alpha=-2).min(dim=1).indices for part in rows]
+        found = [
+            torch.addmm(norms, part, codes, alpha=-2).min(dim=1).indices
+            for part in rows
+        ]  # fmt: skip
         return torch.cat(found).view(z_e.shape[:-1])
 
     def look_up(self, indices):
@@ -153,15 +163,17 @@ class VectorQuantizer(nn.Module):
     @torch.no_grad()
     def _move(self, z_e, indices):
         """Move averages and codebook towards the batch, z_e (N, D), and restart dead codes."""
-        counts = torch.bincount(indices, minlength=len(self.codebook)).to(self.counts)
+        K = len(self.codebook)
+        counts = torch.bincount(indices, minlength=K).to(self.counts)
         sums = torch.zeros_like(self.sums).index_add_(0, indices, z_e)
         self.counts.lerp_(counts, 1 - self.decay)
         self.sums.lerp_(sums, 1 - self.decay)
-        used = self.counts > 1e-5  # a code unused for long keeps its place: its mean is 0 / 0
+        used = self.counts > 1e-5  # others stay: their mean would be 0 / 0
         self.codebook[used] = self.sums[used] / self.counts[used, None]
         dead = self.counts < self.reset_below
         if dead.any():
-            rows = torch.randint(len(z_e), (int(dead.sum()),), device=z_e.device)
+            n = int(dead.sum())
+            rows = torch.randint(len(z_e), (n,), device=z_e.device)
             self.codebook[dead] = z_e[rows]
             self.sums[dead], self.counts[dead] = z_e[rows], 1.0
 
