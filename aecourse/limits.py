@@ -98,16 +98,20 @@ class HierarchicalVAE(nn.Module):
     def __init__(self, sizes, latents, *, hidden=64, activation=nn.GELU):
         super().__init__()
         if not isinstance(sizes, (tuple, list)):
-            raise ValueError(f"sizes must list the widths without the latents, got {sizes!r}")
+            raise ValueError("sizes must list the widths without the "
+                             f"latents, got {sizes!r}")  # fmt: skip
         if not isinstance(latents, (tuple, list)) or len(latents) != 2:
-            raise ValueError(f"latents must be two integers >= 1, got {latents!r}")
+            raise ValueError("latents must be two integers >= 1, "
+                             f"got {latents!r}")  # fmt: skip
         L1, L2 = (validate.integer(size, "latents") for size in latents)
         validate.integer(hidden, "hidden")
         self.latents = L1, L2
-        self.encoder = GaussianEncoder([*sizes, 2 * L1], activation)  # q(z1|x)
-        self.top_encoder = GaussianEncoder([L1, hidden, 2 * L2], activation)  # q(z2|z1)
-        self.top_decoder = GaussianEncoder([L2, hidden, 2 * L1], activation)  # p(z1|z2)
-        self.decoder = mlp([L1, *sizes[::-1]], activation)  # logits of p(x|z1)
+        # to infer: q(z1|x) and q(z2|z1)
+        self.encoder = GaussianEncoder([*sizes, 2 * L1], activation)
+        self.top_encoder = GaussianEncoder([L1, hidden, 2 * L2], activation)
+        # to generate: p(z1|z2) and the logits of p(x|z1)
+        self.top_decoder = GaussianEncoder([L2, hidden, 2 * L1], activation)
+        self.decoder = mlp([L1, *sizes[::-1]], activation)
 
     def encode(self, x):
         """Mean and log-variance of q(z1|x), (B, D) -> (B, L1) twice."""
@@ -128,10 +132,12 @@ class HierarchicalVAE(nn.Module):
     @torch.no_grad()
     def sample(self, n, generator=None):
         """Draw z2, then z1, and return the mean images, (n, D). ValueError if n < 1."""
+        n, (L1, L2) = validate.integer(n, "n"), self.latents
         like = self.decoder[0].weight
-        z2, eps = (torch.randn(validate.integer(n, "n"), size, generator=generator).to(like)
-                   for size in self.latents[::-1])  # fmt: skip
-        return self.decode(reparameterize(*self.decode_top(z2), eps)).sigmoid()
+        z2 = torch.randn(n, L2, generator=generator).to(like)
+        eps = torch.randn(n, L1, generator=generator).to(like)
+        z1 = reparameterize(*self.decode_top(z2), eps)
+        return self.decode(z1).sigmoid()
 
 
 def hierarchical_loss(model, x, beta=1.0):
@@ -168,11 +174,12 @@ def hierarchical_loss(model, x, beta=1.0):
     z1 = reparameterize(mu, logvar)  # (B, L1)
     mu_top, logvar_top = model.encode_top(z1)
     z2 = reparameterize(mu_top, logvar_top)  # (B, L2)
-    reconstruction = bernoulli_nll(model.decode(z1), x)
-    kl_1 = gaussian_log_prob(z1, mu, logvar) - gaussian_log_prob(z1, *model.decode_top(z2))
-    kl_2 = gaussian_kl(mu_top, logvar_top)
-    loss = reconstruction + beta * (kl_1 + kl_2)
-    return {"loss": loss, "reconstruction": reconstruction, "kl_1": kl_1, "kl_2": kl_2}
+    nll = bernoulli_nll(model.decode(z1), x)
+    log_q = gaussian_log_prob(z1, mu, logvar)
+    log_p = gaussian_log_prob(z1, *model.decode_top(z2))
+    kl_1, kl_2 = log_q - log_p, gaussian_kl(mu_top, logvar_top)
+    loss = nll + beta * (kl_1 + kl_2)
+    return {"loss": loss, "reconstruction": nll, "kl_1": kl_1, "kl_2": kl_2}
 
 
 @torch.no_grad()
@@ -320,7 +327,8 @@ def fit_prior(model, x, components=50, *, seed=0):
     Tomczak and Welling (2018), arXiv:1705.07120, section 2; in a second stage: Dai and Wipf
     (2019), arXiv:1903.05789, section 4.
     """
-    return mixture_sampler(reparameterize(*model.encode(x)), components, seed=seed)
+    z = reparameterize(*model.encode(x))
+    return mixture_sampler(z, components, seed=seed)
 
 
 @torch.no_grad()
