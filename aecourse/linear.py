@@ -178,13 +178,16 @@ class LinearAutoencoder(nn.Module):
         k, d = self.U.shape
         validate.matrix(A, "A", columns=k)
         if len(A) != k:
-            raise ValueError(f"A must have shape ({k}, {k}), got {tuple(A.shape)}")
+            shape = tuple(A.shape)
+            raise ValueError(f"A must have shape ({k}, {k}), got {shape}")
         A = A.to(self.U)
         condition = torch.linalg.cond(A.double()).item()
         if not condition * torch.finfo(A.dtype).eps < 1:
-            raise ValueError(f"A must be invertible, got condition number {condition:.3g}")
+            given = f"condition number {condition:.3g}"
+            raise ValueError(f"A must be invertible, got {given}")
         copy = LinearAutoencoder(d, k, self.mean)
-        V = torch.linalg.solve(A.double(), self.V.double(), left=False)  # V A^-1
+        # V A^-1
+        V = torch.linalg.solve(A.double(), self.V.double(), left=False)
         return copy.set_weights(A @ self.U, V.to(A))
 
     def set_weights(self, U, V):

@@ -45,9 +45,13 @@ def write_packs(app, exception):
     folder.mkdir(parents=True, exist_ok=True)
     for kind in CLASSES.values():
         for name, build in kind.packs().items():
-            text = base64.b64encode(build()).decode()
-            script = f'(globalThis.aecoursePacks ??= {{}})["{name}"] = "{text}";\n'
-            (folder / f"{name}.js").write_text(script, encoding="ascii")
+            (folder / f"{name}.js").write_text(pack_script(name, build()), encoding="ascii")
+
+
+def pack_script(name, content):
+    """A file of weights as a script, which a page opened from the disk may load."""
+    text = base64.b64encode(content).decode()
+    return f'(globalThis.aecoursePacks ??= {{}})["{name}"] = "{text}";\n'
 
 
 def setup(app):

@@ -1,7 +1,7 @@
 // A map of test digits by a code of two numbers: touch a digit, or decode what lies between.
 import { network } from "./network.js";
-import { button, chart, choice, h, loadPack, onDrag, picture, row, slider, update, widget }
-  from "./base.js";
+import { button, chart, choice, h, keysInCaption, loadPack, onDrag, picture, row, slider, update,
+  widget } from "./base.js";
 
 const SIZE = 320, EDGE = 16, NEAR = 14, NEIGHBOURS = 10;
 
@@ -125,6 +125,8 @@ async function view(model, root) {
   const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   plane.canvas.tabIndex = 0;
   plane.canvas.setAttribute("role", "application");
+  const hint = h("figcaption", {}, "tap a digit, or drag over the map");
+  keysInCaption(plane.canvas, hint, "arrows move the ring, Enter takes a digit");
   plane.canvas.addEventListener("keydown", (event) => {
     const point = map().place(ring()), step = STEPS[event.key];
     if (step) move(point.map((v, axis) => v + step[axis] * (event.shiftKey ? 24 : 6)));
@@ -144,7 +146,8 @@ async function view(model, root) {
   const maker = choice(model, "map", { label: "Map (mean test error):", options: [
     option("autoencoder", "autoencoder"), option("pca", "PCA")] });
   root.append(
-    row(plane.canvas, h("div", { style: "flex: 1 1 280px" }, row(original, decoded), maker)),
+    row(h("figure", { className: "ae-map", style: `width: ${SIZE}px` }, plane.canvas, hint),
+      h("div", { style: "flex: 1 1 280px" }, row(original, decoded), maker)),
     row(line, button("Next digit", () => choose((get("ends")[1] + 1) % labels.length))));
 
   // --- what is shown

@@ -36,7 +36,15 @@ export async function loadPack(model, name) {
   const packs = globalThis.aecoursePacks ??= {};
   if (!packs[name]) await addScript(`${model.get("_folder")}/${name}.js`);
   if (!packs[name]) throw new Error(`The weights file ${name}.js holds no weights.`);
-  return readPack(Uint8Array.from(atob(packs[name]), (letter) => letter.charCodeAt(0)));
+  return readPack(bytesOf(packs[name]));
+}
+
+// Base64 as bytes. (Uint8Array.from with a function would take ten times as long as the loop.)
+function bytesOf(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const letters = atob(text), bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
+  return bytes;
 }
 
 function addScript(src) {
@@ -53,7 +61,7 @@ function addScript(src) {
 // The packs of a sweep, each loaded when it is first asked for. `get(name)` is undefined while the
 // pack is on its way; `note` says so, or that it failed; `redraw` is called when that changes.
 export function packsOnDemand(model, redraw) {
-  const packs = {}, errors = {}, asked = {}, note = h("div", { role: "status" });
+  const packs = {}, errors = {}, asked = {}, note = h("div");
   const load = (name) => asked[name] ??= loadPack(model, name).then(
     (pack) => { packs[name] = pack; }, (error) => { errors[name] = error; }).then(redraw);
   const again = (name) => button("Try again", () => {
@@ -64,7 +72,7 @@ export function packsOnDemand(model, redraw) {
   const get = (name) => {
     if (packs[name]) note.replaceChildren();
     else if (errors[name])
-      note.replaceChildren(h("p", { className: "ae-error" }, errors[name].message), again(name));
+      note.replaceChildren(problem(errors[name].message), again(name));
     else {
       note.replaceChildren("Loading…");
       load(name);
@@ -92,17 +100,19 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
-let serial = 0;
-const newId = (what) => `aecourse-${what}-${++serial}`;
+// Counted on the page, not here: in a notebook each widget comes with a copy of this module.
+const newId = (what) =>
+  `aecourse-${what}-${globalThis.aecourseIds = (globalThis.aecourseIds ?? 0) + 1}`;
 export const row = (...children) => h("div", { className: "ae-row" }, ...children);
 export const button = (label, onclick) => h("button", { type: "button", onclick }, label);
+const problem = (text) => h("p", { role: "alert", className: "ae-error" }, text);
 
 // A labelled range input bound to a number trait, or to `index` of a list trait, or to a trait
 // with one of the values in `stops`.
 export function slider(model, trait,
   { label, stops, min = 0, max = stops?.length - 1, step = stops ? 1 : 0.01, index,
     format = (v) => v }) {
-  const id = newId("slider"), shown = h("output", { for: id });
+  const id = newId("slider"), shown = h("span", { className: "ae-value", "aria-hidden": "true" });
   const input = h("input", { type: "range", id, min, max, step });
   const read = () => index === undefined ? model.get(trait) : model.get(trait)[index];
   const show = () => {
@@ -144,18 +154,18 @@ export function context2d(canvas) {
 
 // The colours of the page as it is now, light or dark; roles are those of the whole book. They are
 // read once for each theme: reading a style makes the browser lay the page out, which takes longer
-// than drawing.
+// than drawing. What is not on the page yet has no style, and is drawn again once it is there.
 let palettes = new WeakMap();
 const ROLES = ["text", "muted", "paper", "line", "data", "encoder", "code", "decoder", "noise",
   "gradient"];
 export function colours(element) {
   const root = element.closest(".ae-widget") ?? element;
-  if (!palettes.has(root)) {
-    const style = getComputedStyle(root);
-    palettes.set(root, Object.fromEntries(
-      ROLES.map((name) => [name, style.getPropertyValue(`--ae-${name}`).trim()])));
-  }
-  return palettes.get(root);
+  if (palettes.has(root)) return palettes.get(root);
+  const style = getComputedStyle(root);
+  const palette = Object.fromEntries(
+    ROLES.map((name) => [name, style.getPropertyValue(`--ae-${name}`).trim()]));
+  if (root.isConnected) palettes.set(root, palette);
+  return palette;
 }
 
 // Equal pictures beside each other, `columns` in a row, as the pixels of one.
@@ -170,11 +180,12 @@ export function tiles(pictures, columns, side = 28) {
   return pixels;
 }
 
-// A small grey picture under its caption. `show(pixels, label)` draws values in [0, 1], ink on
-// paper, and keeps them in `.pixels`; the label is what a reader hears who does not see it.
+// A small grey picture above its caption. `show(pixels, label)` draws values in [0, 1], ink on
+// paper, and keeps them in `.pixels`; the label is what a reader hears who does not see it. In the
+// dark the canvas is inverted, so border and focus ring belong to the `.paper` that it lies on.
 export function picture(caption, { side = 28, tall = side, size = 112 } = {}) {
-  const canvas = h("canvas", { width: side, height: tall, role: "img", "aria-label": caption,
-    style: `width: ${size}px; aspect-ratio: ${side} / ${tall}` });
+  const canvas = h("canvas", { width: side, height: tall, role: "img", "aria-label": caption });
+  const paper = h("div", { className: "ae-paper", style: `width: ${size}px` }, canvas);
   const context = context2d(canvas), image = context.createImageData(side, tall);
   const show = (pixels, label = caption) => {
     const { data } = image;
@@ -189,8 +200,8 @@ export function picture(caption, { side = 28, tall = side, size = 112 } = {}) {
     if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
   };
   const below = h("figcaption", {}, caption);
-  return Object.assign(h("figure", { className: "ae-picture" }, canvas, below),
-    { canvas, show, caption: below }); // not `title`: an element has one, a string
+  return Object.assign(h("figure", { className: "ae-picture" }, paper, below),
+    { canvas, paper, show, caption: below }); // not `title`: an element has one, a string
 }
 
 // A drawing surface of `width` x `height` units that fills the column and stays sharp:
@@ -238,45 +249,81 @@ export function onDrag(element, move) {
   });
 }
 
+// While the keyboard works on `element`, `caption` says which keys there are.
+export function keysInCaption(element, caption, keys) {
+  const text = caption.textContent;
+  element.addEventListener("focus", () => {
+    caption.textContent = element.matches(":focus-visible") ? keys : text;
+  });
+  element.addEventListener("blur", () => { caption.textContent = text; });
+}
+
 // --- the frame around a widget -------------------------------------------------------------------
 
 // A view is `async (model, root) => ({draw, describe, probe})`: it fills `root` with controls
 // that set traits, and returns how to draw the state (called at most once a frame), how to say it
 // in one sentence, and for tests and the curious the numbers {inputs, outputs} behind the picture.
 // A third argument, `redraw()`, is for what arrives later. If `draw` returns true it is called
-// again in the next frame: for work that takes several.
+// again in the next frame: for work that takes several. What must be heard at once, the view says
+// itself; then `live: "off"` keeps the sentence, which a screen reader hears otherwise, silent.
 export const widget = (view) => ({
   async render({ model, el }) {
-    const root = h("div", { className: "ae-widget" }, h("p", { className: "ae-wait" }, "Loading…"));
+    const root = h("div", { className: "ae-widget" });
     const caption = el.querySelector("figcaption") ?? h("figcaption", {}, model.get("_says"));
     el.replaceChildren(root, caption);
-    try {
-      const body = h("div");
-      const stop = start(model, root, body, await view(model, body, () => root.aecourse?.redraw()));
-      el.aecourse = root.aecourse;
-      return stop;
-    } catch (error) {
-      const again = button("Try again", () => this.render({ model, el }));
-      const text = `${error.message} The rest of the page works without it.`;
-      root.replaceChildren(h("p", { role: "alert", className: "ae-error" }, text), again);
+    root.addEventListener("focusin", ({ target }) => { // or JupyterLab would take the arrow keys
+      target.setAttribute("data-lm-suppress-shortcuts", "");
+    });
+    let stop = () => {};
+    const fail = (error) => {
+      console.error(error);
+      stop();
+      root.replaceChildren(problem(`${error.message} The rest of the page works without it.`),
+        button("Try again", attempt));
+    };
+    async function attempt() {
+      root.replaceChildren(h("p", { className: "ae-wait" }, "Loading…"));
+      try {
+        const body = h("div");
+        const shown = await view(model, body, () => root.aecourse?.redraw());
+        stop = start(model, root, body, shown, fail);
+        el.aecourse = root.aecourse;
+      } catch (error) { fail(error); }
     }
+    await attempt();
+    return () => stop();
   },
 });
 
-function start(model, root, body, { draw, describe, probe }) {
-  const said = h("p", { className: "ae-said", "aria-live": "polite" });
+function start(model, root, body, { draw, describe, probe, live = "polite" }, fail) {
+  const said = h("p", { className: "ae-said", "aria-live": live });
   root.replaceChildren(body, said);
   let frame = 0, silence = 0;
+  const say = () => {
+    const text = describe();
+    if (said.textContent !== text) said.textContent = text; // or it would be read out again
+  };
+  const sayLater = () => { // a screen reader hears the state once it rests
+    clearTimeout(silence);
+    silence = setTimeout(say, 400);
+  };
   const now = () => {
     const before = performance.now();
+    cancelAnimationFrame(frame);
     frame = 0;
     if (draw() === true) soon();
+    else sayLater();
     performance.measure("aecourse-draw", { start: before });
-    clearTimeout(silence); // a screen reader hears the state once it rests
-    silence = setTimeout(() => { said.textContent = describe(); }, 400);
   };
-  const soon = () => { frame ||= requestAnimationFrame(now); };
-  model.on("change", soon);
+  const redraw = () => { try { now(); } catch (error) { fail(error); } };
+  const soon = () => { frame ||= requestAnimationFrame(redraw); };
+  const changed = () => { // work that takes many frames is not at rest, but soon says what it does
+    sayLater();
+    soon();
+  };
+  now();
+  say();
+  model.on("change", changed);
   const watch = new ResizeObserver(soon), theme = new MutationObserver(() => {
     palettes = new WeakMap();
     soon();
@@ -284,13 +331,11 @@ function start(model, root, body, { draw, describe, probe }) {
   watch.observe(root);
   theme.observe(document.documentElement, { attributeFilter: ["data-theme"] });
   theme.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
-  now();
-  said.textContent = describe();
-  root.aecourse = { model, probe, redraw: now };
+  root.aecourse = { model, probe, describe, redraw };
   return () => {
     cancelAnimationFrame(frame);
     clearTimeout(silence);
-    model.off("change", soon);
+    model.off("change", changed);
     watch.disconnect();
     theme.disconnect();
   };

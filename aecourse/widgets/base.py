@@ -173,8 +173,8 @@ SHARED = ("network", "base", "drawing")
 
 
 def module(script):
-    """One ES module for anywidget: the shared ones and the widget's own, joined."""
-    return "\n".join(map(joined, (*SHARED, script)))
+    """One ES module for anywidget: the shared ones, then the widget's own."""
+    return "\n".join([*map(joined, SHARED), f"export default {scoped(script)};"])
 
 
 def page_script(scripts, folder):
@@ -183,12 +183,14 @@ def page_script(scripts, folder):
     A page opened from the disk cannot import a module, but it runs one that stands in it.
     `folder` leads from the page to the packs.
     """
-    parts, views = [*map(joined, SHARED)], []
-    for i, script in enumerate(scripts):
-        body = joined(script).replace("export default", "return")
-        parts.append(f"const view{i} = (() => {{\n{body}\n}})();")
-        views.append(f"{json.dumps(script)}: view{i}")
-    return "\n".join([*parts, f"boot({{{', '.join(views)}}}, {json.dumps(folder)});"])
+    views = ", ".join(f"{json.dumps(script)}: {scoped(script)}" for script in scripts)
+    return "\n".join([*map(joined, SHARED), f"boot({{{views}}}, {json.dumps(folder)});"])
+
+
+def scoped(script):
+    """What a widget's module exports, as an expression: a function keeps its names to itself."""
+    body = joined(script).replace("export default", "return")
+    return f"(() => {{\n{body}\n}})()"
 
 
 def joined(script):

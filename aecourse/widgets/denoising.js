@@ -51,8 +51,8 @@ async function view(model, root) {
   const paper = sheet(model, "mask", { caption: "Rub out here", size: 196, pen: "mask",
     start: hiddenPixels });
   const made = picture("restored", { size: 160 }), clean = picture("truth", { size: 160 });
-  const before = h("output", { className: "ae-number" });
-  const after = h("output", { className: "ae-number" });
+  const before = h("b", { className: "ae-number" });
+  const after = h("b", { className: "ae-number" });
   paper.caption.after(before);
   made.append(after);
   const damages = DAMAGES.map(([damage, text]) => button(text, () => {

@@ -1,6 +1,6 @@
 // A sheet of 28 x 28 pixels to draw on, with a finger, a mouse, a pen or the keyboard.
 
-import { button, h, onDrag, picture, row, update } from "./base.js";
+import { button, h, keysInCaption, onDrag, picture, row, update } from "./base.js";
 
 const SHEET = 28;
 // Pixels nearer than `reach` to the middle of a stroke get paint, less of it over the last `edge`.
@@ -35,7 +35,7 @@ const paintSpan = (a, b, reach) => [Math.max(0, Math.floor(Math.min(a, b) - reac
 // The buttons lie in `.tools`, which may be moved. `guide` marks where MNIST's digits lie.
 export function sheet(model, trait, { caption, size = 168, pen = "ink", start, guide = false }) {
   const figure = picture(caption, { side: SHEET, size });
-  const { canvas, show, caption: below } = figure;
+  const { canvas, paper, show, caption: below } = figure;
   const brush = PENS[pen], undone = [];
   start ??= () => Array.from(canvas.pixels, (v) => brush.full * v);
   let ink = null, label = caption;
@@ -115,10 +115,8 @@ export function sheet(model, trait, { caption, size = 168, pen = "ink", start, g
     if (down) { paintStroke(ink, from, place, brush, away); soon(); }
     point();
   });
-  canvas.addEventListener("focus", () => {
-    below.textContent = canvas.matches(":focus-visible") ? PEN_KEYS_SHORT : caption;
-  });
-  canvas.addEventListener("blur", () => { lift(); below.textContent = caption; point(); });
+  keysInCaption(canvas, below, PEN_KEYS_SHORT);
+  canvas.addEventListener("blur", () => { lift(); point(); });
 
   // --- buttons --------------------------------------------------------------------------------
   const other = button(brush.other, () => {
@@ -140,10 +138,9 @@ export function sheet(model, trait, { caption, size = 168, pen = "ink", start, g
   // --- the figure -----------------------------------------------------------------------------
   canvas.tabIndex = 0;
   canvas.setAttribute("role", "application"); // so that screen readers pass the arrow keys on
-  const frameOf = h("div", { className: "ae-sheet", style: `width: ${size}px` });
-  canvas.replaceWith(frameOf);
-  frameOf.append(canvas, cursor);
-  if (guide) frameOf.append(h("span", { className: "ae-guide", "aria-hidden": "true" }));
+  paper.classList.add("ae-sheet");
+  paper.append(cursor);
+  if (guide) paper.append(h("span", { className: "ae-guide", "aria-hidden": "true" }));
   tools.classList.add("ae-tools");
   figure.append(tools);
   figure.show = (pixels, said = caption) => {

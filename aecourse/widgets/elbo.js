@@ -182,7 +182,7 @@ async function view(model, root) {
       "aria-label": "samples", oninput: () => {
         update(model, { samples: Math.round(10 ** Number(input.value)) });
       } });
-    const shown = h("output", {});
+    const shown = h("span", { className: "ae-value", "aria-hidden": "true" });
     const show = () => {
       const n = get("samples");
       if (Math.round(10 ** Number(input.value)) !== n) input.value = Math.log10(n);

@@ -5,10 +5,24 @@ export const tensor = (data, shape) => Object.assign(data, { shape });
 
 const READERS = { F32: Float32Array, U8: Uint8Array, I8: Int8Array, I32: Int32Array, F16: Uint16Array };
 
-function halfToFloat(bits) {
-  const sign = bits & 0x8000 ? -1 : 1, exponent = (bits >> 10) & 31, fraction = bits & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+// float16 (its bits) as float32, exactly and without a function for each number. Sign, exponent and
+// fraction move to their places; float32 counts exponents from 112 further down, hence the factor.
+function halvesToFloats(halves) {
+  const bits = new Uint32Array(halves.length), floats = new Float32Array(bits.buffer);
+  for (let i = 0; i < halves.length; i++) {
+    const half = halves[i], endless = (half & 0x7c00) === 0x7c00; // infinite, or not a number
+    bits[i] = (half & 0x8000) << 16 | (half & 0x7fff) << 13 | (endless ? 0x7f800000 : 0);
+    floats[i] *= 2 ** 112;
+  }
+  return floats;
+}
+
+// Whole numbers times the scale of their row.
+function scaled(whole, scale) {
+  const row = whole.length / scale.length, floats = new Float32Array(whole.length);
+  for (let r = 0, i = 0; r < scale.length; r++)
+    for (const end = i + row; i < end; i++) floats[i] = whole[i] * scale[r];
+  return floats;
 }
 
 // A safetensors file (ArrayBuffer or view) -> {tensors: {name: tensor}, meta}. Weights stored as
@@ -21,13 +35,11 @@ export function readPack(source) {
   const { __metadata__: meta = {}, ...entries } = header, tensors = {};
   for (const [name, { dtype, shape, data_offsets: [start, end] }] of Object.entries(entries)) {
     const raw = new READERS[dtype](bytes.slice(8 + length + start, 8 + length + end).buffer);
-    tensors[name] = tensor(dtype === "F16" ? Float32Array.from(raw, halfToFloat) : raw, shape);
+    tensors[name] = tensor(dtype === "F16" ? halvesToFloats(raw) : raw, shape);
   }
   for (const name of Object.keys(tensors).filter((key) => `${key}.scale` in tensors)) {
-    const scale = tensors[`${name}.scale`], { shape } = tensors[name];
-    const row = tensors[name].length / shape[0];
-    tensors[name] = tensor(Float32Array.from(tensors[name],
-      (value, i) => value * scale[Math.floor(i / row)]), shape);
+    const { shape } = tensors[name];
+    tensors[name] = tensor(scaled(tensors[name], tensors[`${name}.scale`]), shape);
     delete tensors[`${name}.scale`];
   }
   return { tensors, meta };
@@ -136,16 +148,17 @@ export function linearAll(xs, weight, bias) {
   let k = 0;
   for (; k + 3 < xs.length; k += 4) {
     const [p, q, s, t] = xs.slice(k, k + 4), [yp, yq, ys4, yt] = ys.slice(k, k + 4);
-    for (let r = 0; r + 1 < rows; r += 2) {
+    for (let r = 0; r < rows; r += 2) {
+      const low = Math.min(r + 1, rows - 1); // the last row of an odd number, twice
       let a = bias ? bias[r] : 0, b = a, c = a, d = a;
-      let e = bias ? bias[r + 1] : 0, f = e, g = e, h = e;
-      for (let j = 0, v = r * columns, w = v + columns; j < columns; j++, v++, w++) {
+      let e = bias ? bias[low] : 0, f = e, g = e, h = e;
+      for (let j = 0, v = r * columns, w = low * columns; j < columns; j++, v++, w++) {
         const one = weight[v], two = weight[w], pj = p[j], qj = q[j], sj = s[j], tj = t[j];
         a += one * pj; b += one * qj; c += one * sj; d += one * tj;
         e += two * pj; f += two * qj; g += two * sj; h += two * tj;
       }
       yp[r] = a; yq[r] = b; ys4[r] = c; yt[r] = d;
-      yp[r + 1] = e; yq[r + 1] = f; ys4[r + 1] = g; yt[r + 1] = h;
+      yp[low] = e; yq[low] = f; ys4[low] = g; yt[low] = h;
     }
   }
   for (; k < xs.length; k++) ys[k] = linear(xs[k], weight, bias);
@@ -195,8 +208,7 @@ export function network(pack, name) {
   const run = (x) => layers.reduce((h, layer) => LAYERS[layer.op](h, tensors, layer), x);
   run.all = (xs) => layers.reduce((hs, layer) => {
     const { op, weight, bias } = layer;
-    if (op === "linear" && tensors[weight].shape[0] % 2 === 0)
-      return linearAll(hs, tensors[weight], tensors[bias]);
+    if (op === "linear") return linearAll(hs, tensors[weight], tensors[bias]);
     return hs.map((h) => LAYERS[op](h, tensors, layer));
   }, xs);
   return run;

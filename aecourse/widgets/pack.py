@@ -13,6 +13,10 @@ from torch import nn
 
 ACTIVATIONS = {nn.GELU: "gelu", nn.ReLU: "relu", nn.Tanh: "tanh", nn.Sigmoid: "sigmoid"}
 CONVOLUTIONS = {nn.Conv2d: "conv2d", nn.ConvTranspose2d: "conv_transpose2d"}
+# What `network.js` takes for granted: settings of a layer, each with the only value that it runs.
+PLAIN = {"dilation": (1, 1), "groups": 1, "padding_mode": "zeros", "output_padding": (0, 0)}
+ONLY = {nn.Conv2d: PLAIN, nn.ConvTranspose2d: PLAIN,
+        nn.Flatten: {"start_dim": 1, "end_dim": -1}, nn.Unflatten: {"dim": 1}}  # fmt: skip
 
 
 def pack(networks=None, *, arrays=None, meta=None, dtype="float16"):
@@ -37,8 +41,8 @@ def pack(networks=None, *, arrays=None, meta=None, dtype="float16"):
     Raises
     ------
     ValueError
-        For a layer that `network.js` does not know, a weight that is not a finite float, or
-        another `dtype`.
+        For a layer or a setting of one that `network.js` does not know, a weight that is not a
+        finite float, or another `dtype`.
     """
     if dtype not in ("int8", "float16"):
         raise ValueError(f'dtype must be "int8" or "float16", got {dtype!r}')
@@ -89,16 +93,30 @@ def _layer(name, part):
     kind = type(part)
     if kind in ACTIVATIONS and getattr(part, "approximate", "none") == "none":
         return {"op": ACTIVATIONS[kind]}, {}
+    _check_settings(name, part)
     if kind in (nn.Flatten, nn.Unflatten):
         shape = [-1] if kind is nn.Flatten else list(part.unflattened_size)
         return {"op": "reshape", "shape": shape}, {}
     layer = {"weight": f"{name}.weight", "bias": f"{name}.bias"}
     if kind is nn.Linear:
         return {"op": "linear"} | layer, _parameters(name, part)
-    if kind in CONVOLUTIONS and part.groups == 1 and part.dilation == (1, 1):
+    if kind in CONVOLUTIONS:
         step = {"stride": part.stride[0], "padding": part.padding[0]}
         return {"op": CONVOLUTIONS[kind]} | layer | step, _parameters(name, part)
     raise ValueError(f"{name} must be a layer that network.js knows, got {part}")
+
+
+def _check_settings(name, part):
+    """ValueError for a setting that `network.js` would ignore."""
+    for setting, only in ONLY.get(type(part), {}).items():
+        given = getattr(part, setting)
+        if given != only:
+            raise ValueError(f"{name} must have {setting} {only!r}, got {given!r} in {part}")
+    for setting in ("kernel_size", "stride", "padding") if type(part) in CONVOLUTIONS else ():
+        given = getattr(part, setting)
+        if isinstance(given, str) or given[0] != given[1]:
+            accepted = f"one number as {setting}, for both directions"
+            raise ValueError(f"{name} must have {accepted}, got {given!r} in {part}")
 
 
 def _parameters(name, part):

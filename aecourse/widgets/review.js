@@ -176,6 +176,7 @@ async function view(model, root) {
         page.summary.textContent = "Choose at least one chapter.";
       }
     },
+    live: "off", // the explanation of an answer is what is read out
     describe() {
       const values = score.values(), right = values.filter(Boolean).length;
       return `Score on this device: ${right} right of ${values.length} answered; `

@@ -181,7 +181,7 @@ function readingPane(model, transformer, vocabulary, pack, redraw) {
     { example: (model.get("example") + 1) % 10, drawing: [] }));
   const left = h("div", { style: "flex: 0 1 17rem" }, page, row(example));
   const answer = h("p", { style: "margin: 0; font-size: 1.1em" }), sequence = sequenceLine();
-  const wait = h("p", { role: "status" }, "Loading the encoder…");
+  const wait = h("p", {}, "Loading the encoder…");
   let found = { codes: [], letters: [], words: [] };
   const bars = chart("", { width: 300, height: 236, paint(context, colour) {
     vocabulary.words.forEach((word, i) => {
@@ -259,7 +259,7 @@ function readingPane(model, transformer, vocabulary, pack, redraw) {
     describe() {
       if (!encoder) return wait.textContent;
       if (empty()) return "Nothing is drawn yet.";
-      if (!found.words.length) return "Reading …";
+      if (found !== task?.found) return "Reading …";
       const best = Math.max(...found.words), i = found.words.indexOf(best);
       return `The drawing is read as ${word()}. Of the ten words ${vocabulary.words[i]} is the most `
         + `probable, with ${best.toFixed(2)}.`;
@@ -438,9 +438,7 @@ function covered(figure) {
   const box = (style) => h("div", { "aria-hidden": "true", style: `position: absolute; ${style}` });
   const veil = "background: repeating-linear-gradient(45deg, var(--ae-line) 0 2px, var(--ae-paper) 2px 8px)";
   const [rest, below, frame] = [box(veil), box(veil), box("border: 2px solid var(--ae-code)")];
-  const holder = h("div", { style: "position: relative; width: fit-content; margin: 0 auto" });
-  figure.canvas.replaceWith(holder);
-  holder.append(figure.canvas, rest, below, frame);
+  figure.paper.append(rest, below, frame);
   const put = (element, top, left, height, width) => Object.assign(element.style, {
     top: `${100 * top / SIDE}%`, left: `${100 * left / SIDE}%`,
     height: `${100 * height / SIDE}%`, width: `${100 * width / SIDE}%` });

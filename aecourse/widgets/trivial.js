@@ -52,7 +52,7 @@ async function view(model, root) {
     start: (away) => away ? presetPixels() : new Array(784).fill(0) }); // a new drawing
   const pictures = titles.map((title) => picture(title, { size: 128 }));
   const shown = pictures.map((figure, i) => {
-    const number = h("output", { className: "ae-number" });
+    const number = h("b", { className: "ae-number" });
     figure.append(h("figcaption", {}, kinds[i]), number);
     return number;
   });

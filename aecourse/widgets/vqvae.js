@@ -237,9 +237,7 @@ function framed(figure) {
   const box = (kind) => h("div", { "aria-hidden": "true", style: "position: absolute; "
     + `pointer-events: none; border: 2px ${kind} var(--ae-code)` });
   const [solid, dashed] = [box("solid"), box("dashed")];
-  const holder = h("div", { style: "position: relative; width: fit-content; margin: 0 auto" });
-  figure.canvas.replaceWith(holder);
-  holder.append(figure.canvas, dashed, solid);
+  figure.paper.append(dashed, solid);
   const put = (element, top, left, size) => {
     const [a, b] = [Math.max(0, top), Math.max(0, left)];
     const [c, d] = [Math.min(28, top + size), Math.min(28, left + size)];
