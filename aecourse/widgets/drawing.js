@@ -103,6 +103,7 @@ export function sheet(model, trait, { caption, size = 168, pen = "ink", start, g
     cursor.classList.toggle("ae-down", down);
     if (canvas.pixels) figure.show(canvas.pixels, label);
   };
+  point();
   const lift = () => { if (down) { down = false; send(); } };
   canvas.addEventListener("keydown", (event) => {
     const step = STEPS[event.key], space = event.key === " " || event.key === "Enter";

@@ -198,6 +198,16 @@ def test_what_is_inverted_in_the_dark_has_neither_border_nor_ring(tab, kind):
     assert not found
 
 
+def test_the_pen_of_the_keyboard_starts_where_it_is_said_to_be(tab):
+    sheet = alone(tab, widgets.DrawDigit).locator(".ae-sheet")
+    tab.keyboard.press("Tab")
+    assert "column 15, row 15" in sheet.locator("canvas").get_attribute("aria-label")
+    pen, paper = sheet.locator(".ae-pen").bounding_box(), sheet.bounding_box()
+    for start, size in (("x", "width"), ("y", "height")):
+        middle = (pen[start] + pen[size] / 2 - paper[start]) / paper[size]
+        assert middle == pytest.approx(14.5 / 28, abs=0.01)
+
+
 @pytest.mark.parametrize("theme, blue", [("light", BLUE), ("dark", (86, 180, 233))])
 def test_the_ring_around_a_sheet_is_blue_and_its_border_grey(tab, theme, blue):
     sheet = alone(tab, widgets.DrawDigit, theme).locator(".ae-sheet")
