@@ -104,9 +104,9 @@ def table(rows, columns, *, formats="{:.2f}"):
     ----------
     rows : dict
         From the label of a row to its values (one value, or a sequence); numbers, tensors of one
-        element, or text, which is shown as it is. Labels and texts may hold Markdown and $maths$.
+        element, or text, which is shown as it is. Labels and texts may hold Markdown and formulas.
     columns : sequence of str
-        The heading above the labels, then one for each value.
+        The heading above the labels, then one for each value; none is empty.
     formats : str or sequence of str
         How to write numbers, one for all columns of values or one for each: ``"{:.1f}"``,
         ``"{:.1%}"``, ``"{:,.0f}"``.
@@ -128,6 +128,8 @@ def table(rows, columns, *, formats="{:.2f}"):
     formats = [formats] * width if isinstance(formats, str) else list(formats)
     if len(formats) != width:
         raise ValueError(f"formats must be one string or {width} of them, got {len(formats)}")
+    if not all(columns):  # a screen reader reads it out with each entry
+        raise ValueError(f"columns must all have a heading, got {list(columns)}")
     lines = [_row(columns), _row([":--"] + ["--:"] * width)]
     for label, values in rows.items():
         values = values if isinstance(values, list | tuple) else [values]

@@ -120,7 +120,8 @@ def test_a_table_holds_each_number_in_the_format_of_its_column():
 
 
 def test_a_table_of_one_column_takes_bare_numbers_and_one_format():
-    assert plots.table({"a": 1.25, "b": 2}, ["", "x"]).data.endswith("| a | 1.25 |\n| b | 2.00 |")
+    table = plots.table({"a": 1.25, "b": 2}, ["name", "x"])
+    assert table.data.endswith("| a | 1.25 |\n| b | 2.00 |")
 
 
 @pytest.mark.parametrize(
@@ -130,3 +131,8 @@ def test_a_table_of_one_column_takes_bare_numbers_and_one_format():
 def test_a_table_with_too_many_or_too_few_entries_says_where(rows, formats, message):
     with pytest.raises(ValueError, match=message):
         plots.table(rows, ["name", "x"], formats=formats)
+
+
+def test_a_table_without_a_heading_above_its_labels_is_refused():
+    with pytest.raises(ValueError, match="columns must all have a heading"):
+        plots.table({"a": 1}, ["", "x"])

@@ -36,7 +36,8 @@ def main(names):
             living = Living(tab, HTML.as_uri(), name)
             tab.wait_for_timeout(3000)  # until what comes bit by bit has come
             shot = living.place.locator(".ae-widget").screenshot()
-            still = Image.open(io.BytesIO(shot)).convert("RGB").quantize(64)
+            still = Image.open(io.BytesIO(shot)).convert("RGB")
+            still = still.quantize(256, Image.Quantize.MAXCOVERAGE)  # keeps rare colours too
             still.save(FOLDER / f"{name}.png", optimize=True)
             print(f"{name}: {still.size}, {(FOLDER / f'{name}.png').stat().st_size} bytes")
             tab.close()

@@ -171,12 +171,18 @@ def test_no_task_of_the_start_takes_long_on_a_slow_processor(browser, kind, star
     assert min(times) <= 350
 
 
-@each_widget
-def test_only_one_region_of_a_widget_speaks_by_itself(tab, kind):
-    place = alone(tab, kind)
-    live = place.locator("output, [role=status], [aria-live]:not([aria-live=off])")
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.__name__)
+def dark(browser, request):
+    """Each widget in the dark, for the tests that only look at it."""
+    page = browser.new_page()
+    yield alone(page, request.param, theme="dark")
+    page.close()
+
+
+def test_only_one_region_of_a_widget_speaks_by_itself(dark):
+    live = dark.locator("output, [role=status], [aria-live]:not([aria-live=off])")
     assert live.count() == 1
-    values = place.locator(".ae-slider > :last-child")
+    values = dark.locator(".ae-slider > :last-child")
     assert values.evaluate_all("all => all.every(value => value.ariaHidden === 'true')")
 
 
@@ -187,14 +193,11 @@ INVERTED = """el => [...el.querySelectorAll('*')].map(e => [e, getComputedStyle(
   ].flat())"""
 
 
-@each_widget
-def test_what_is_inverted_in_the_dark_has_neither_border_nor_ring(tab, kind):
-    place = alone(tab, kind, theme="dark")
-    found = place.evaluate(INVERTED)
-    for canvas in place.locator("canvas[tabindex='0']").filter(visible=True).all():
-        canvas.focus()
-        tab.keyboard.press("Shift")  # a key: now the focus shows
-        found += place.evaluate(INVERTED)
+def test_what_is_inverted_in_the_dark_has_neither_border_nor_ring(dark):
+    found = dark.evaluate(INVERTED)
+    for canvas in dark.locator("canvas[tabindex='0']").filter(visible=True).all():
+        canvas.press("Shift")  # a key: now the focus shows
+        found += dark.evaluate(INVERTED)
     assert not found
 
 
@@ -237,7 +240,7 @@ def test_the_map_names_its_keys_while_the_keyboard_is_on_it(tab):
 
 def test_while_it_draws_the_sentence_is_about_what_is_drawn(tab):
     """Each frame takes a while, as on a slow machine: the drawing goes on for some seconds."""
-    tab.add_init_script("requestAnimationFrame = f => setTimeout(() => f(performance.now()), 60)")
+    tab.add_init_script("requestAnimationFrame = f => setTimeout(() => f(performance.now()), 40)")
     place = alone(tab, widgets.WordAndDigit)
     said = place.locator(".ae-said")
     said.get_by_text("A drawing of seven").wait_for()
@@ -340,10 +343,21 @@ def test_base64_is_read_alike_by_old_and_new_browsers(inside):
 
 def test_a_linear_layer_of_many_inputs_is_pytorchs_for_odd_rows_too(inside):
     torch.manual_seed(0)
-    cases = [(nn.Linear(5, rows, bias=bias), torch.randn(inputs, 5))
-             for rows in (1, 2, 3, 7, 8) for inputs in (1, 4, 6) for bias in (True, False)]
-    given = [{"x": x.tolist(), "w": layer.weight.flatten().tolist(), "rows": layer.out_features,
-              "b": None if layer.bias is None else layer.bias.tolist()} for layer, x in cases]
+    cases = [
+        (nn.Linear(5, rows, bias=bias), torch.randn(inputs, 5))
+        for rows in (1, 2, 3, 7, 8)
+        for inputs in (1, 4, 6)
+        for bias in (True, False)
+    ]
+    given = [
+        {
+            "x": x.tolist(),
+            "w": layer.weight.flatten().tolist(),
+            "rows": layer.out_features,
+            "b": None if layer.bias is None else layer.bias.tolist(),
+        }
+        for layer, x in cases
+    ]
     found = inside("""
       return given.map(({x, w, rows, b}) =>
         linearAll(x, tensor(Float32Array.from(w), [rows, 5]), b).map(y => Array.from(y)));
