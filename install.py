@@ -47,7 +47,7 @@ def make_venv():
         import venv
     except ImportError:
         sys.exit("This Python has no venv module. On Debian or Ubuntu: apt install python3-venv")
-    venv.create(VENV, clear=True, with_pip=True)
+    venv.create(VENV, clear=True, with_pip=True, symlinks=os.name != "nt")  # as `-m venv` does
     return python_of(VENV)
 
 
