@@ -11,6 +11,10 @@ from safetensors.torch import load
 from torch import nn
 
 from aecourse import widgets
+from aecourse.autoencoder import Autoencoder, mlp
+from aecourse.denoising import DenoisingAutoencoder
+from aecourse.vae import VAE
+from aecourse.vqvae import VQVAE
 from aecourse.widgets import base
 from aecourse.widgets.pack import pack, weight
 
@@ -26,7 +30,7 @@ each_widget = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__nam
 def test_html_form_is_short_and_the_same_twice(kind):
     first, second = kind().to_html(), kind().to_html()
     assert first == second
-    assert len(first) < 6000
+    assert len(first) < 2000
 
 
 @each_widget
@@ -72,10 +76,90 @@ def test_a_trait_that_does_not_exist_is_refused_by_name(kind):
         kind(nonsense=1)
 
 
+WRONG_STATES = {  # for each trait some values outside its range
+    "DrawDigit": {"drawing": [[0] * 783, [256] * 784, [0.5] * 784, None], "preset": ["shoe"],
+                  "number": [10, 0.5]},
+    "ComponentSlider": {"k": [101, -1, 2.5], "digit": [20], "mix": [1.1], "seed": [True]},
+    "CodeMap": {"map": ["tsne"], "ends": [[1], [0, 300]], "t": [-0.1], "h": [[1.0], [0.0, 10001.0]],
+                "over": [300]},
+    "CodeSource": {"source": ["copies"], "seed": [-1, 0.5]},
+    "SampleThenRescale": {"mu": [2.1, float("nan"), "1"], "logvar": [-2.5, None], "eps": [3],
+                          "mode": ["score"], "seed": [0.5, -1, True]},
+    "LatentPlane": {"z": [[0, 4], [0], "here", [float("nan"), 0]]},
+    "BetaSlider": {"beta": [2, "1", None], "seed": [-1]},
+    "WatchTheBound": {"mu": [-1.1], "s": [0, 1.6, "1"], "samples": [0, 1001, 2.5],
+                      "estimate": ["score"], "seed": [10_000]},
+    "LatentSize": {"size": [3, "10"], "seed": [10_000]},
+    "EraseAndRestore": {"digit": [20], "mask": [[0] * 783, [2] * 784, [0.5] * 784],
+                        "damage": ["salt"], "seed": [-1]},
+    "TokenGrid": {"digit": [10, 1.5], "cell": [49, -1], "palette": ["best"], "seed": [-1],
+                  "tokens": [[0] * 48, [512] * 49, [0.5] * 49]},
+    "WordAndDigit": {"word": ["ten", "Seven", ""], "direction": ["both"], "shown": [50],
+                     "temperature": [-0.1, float("nan")], "top_k": [0, 513], "seed": [1.5],
+                     "drawing": [[0] * 783, [256] * 784], "example": [10]},
+    "Quiz": {"n": [0], "seed": [1.5], "choice": [4], "chapters": [[1, 1]], "checked": [2],
+             "position": [-1]},
+}  # fmt: skip
+
+
+@each_widget
+def test_a_value_outside_its_range_is_refused_by_name(kind):
+    wrong, made = WRONG_STATES[kind.__name__], kind()
+    assert set(wrong) == set(kind.state_names())
+    for trait, values in wrong.items():
+        for value in values:
+            with pytest.raises(ValueError, match=f"^{trait} must be"):
+                kind(**{trait: value})
+            with pytest.raises(ValueError, match=f"^{trait} must be"):
+                setattr(made, trait, value)
+    assert made.state() == kind().state()
+
+
 @each_widget
 def test_a_model_of_the_wrong_kind_is_refused(kind):
-    with pytest.raises(ValueError, match="model must"):
+    wanted = "be None" if kind.model_type is None else f"be of class {kind.model_type.__name__}"
+    with pytest.raises(ValueError, match=f"^model must {wanted}"):
         kind(model=nn.Linear(3, 3))
+
+
+FITTING = {  # by the widget that shows them
+    "DrawDigit": lambda: Autoencoder([784, 4, 2]),
+    "CodeMap": lambda: Autoencoder([784, 8, 2]),
+    "LatentPlane": lambda: VAE([784, 8], 2),
+    "EraseAndRestore": lambda: DenoisingAutoencoder(mlp([784, 10]), mlp([10, 784])),
+    "TokenGrid": lambda: VQVAE(512, 4, channels=(8, 8)),
+}
+OTHER_SIZES = {
+    "DrawDigit": lambda: [Autoencoder([100, 2])],
+    "CodeMap": lambda: [Autoencoder([784, 3]), Autoencoder([100, 2])],
+    "LatentPlane": lambda: [VAE([784, 8], 3), VAE([100, 8], 2),
+                            VAE([784, 8], 2, likelihood="gaussian")],
+    "EraseAndRestore": lambda: [DenoisingAutoencoder(mlp([100, 10]), mlp([10, 100]))],
+    "TokenGrid": lambda: [VQVAE(64), VQVAE(512, image=(3, 28, 28)), VQVAE(512, channels=(8,))],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FITTING)
+def test_a_model_that_does_not_fit_is_refused(name):
+    for model in (FITTING[name]().double(), *OTHER_SIZES[name]()):
+        with pytest.raises(ValueError, match="^model must"):
+            getattr(widgets, name)(model)
+
+
+@pytest.mark.parametrize("name", FITTING)
+def test_a_model_of_ones_own_is_copied_and_moves_in_a_running_notebook_only(name):
+    model = FITTING[name]().train()
+    made = getattr(widgets, name)(model)
+    assert model.training and not made._model.training
+    assert "data-state" not in made.to_html() and "running notebook" in made.to_html()
+    for build in made.packs(made._model).values():
+        assert load(build())
+
+
+@each_widget
+def test_the_first_pack_is_the_same_each_time(kind):
+    for build in [*kind.packs().values()][:1]:
+        assert build() == build()
 
 
 def test_no_two_widgets_share_a_script():
@@ -116,6 +200,12 @@ def test_a_value_outside_its_range_is_refused_with_its_name(trait, value):
     assert made.state() == Sample().state()
 
 
+def test_the_state_in_the_page_is_the_state_in_python():
+    made = Sample(level=3, share=0.25, place=[1, -1], way="right")
+    state = json.loads(html.unescape(re.search(r'data-state="([^"]*)"', made.to_html())[1]))
+    assert state == {"level": 3, "share": 0.25, "place": [1.0, -1.0], "way": "right"}
+
+
 def test_python_reads_and_observes_what_it_sets():
     made, seen = Sample(share=0.25), []
     made.observe(lambda change: seen.append(change["new"]), names="place")
@@ -132,6 +222,13 @@ def test_a_joined_module_has_no_import_left_and_one_export(kind):
     text = base.module(kind.script)
     assert not re.search(r"^\s*import\b", text, re.M)
     assert re.findall(r"^ *export\b.*", text, re.M) == ["export default (() => {"]
+
+
+def test_a_module_that_two_widgets_import_stands_once_in_their_page():
+    shared = base.in_order(["trivial", "denoising"])
+    assert len(set(shared)) == len(shared) and shared.index("controls") < shared.index("drawing")
+    text = base.page_script(["trivial", "denoising"], "packs")
+    assert text.count("function paintStroke(") == 1
 
 
 def test_a_page_script_starts_every_widget_of_the_page():

@@ -1,10 +1,8 @@
-"""The map's Python side: its state, the models it takes, and what it packs."""
-
-import json
-import struct
+"""The map's Python side: what it packs."""
 
 import pytest
 import torch
+from packs import notes
 from safetensors.torch import load
 
 from aecourse import data, linear, weights
@@ -21,37 +19,6 @@ def content():
 @pytest.fixture(scope="module")
 def packed(content):
     return load(content)
-
-
-def notes(content):
-    """The JSON values in a safetensors file's metadata."""
-    (length,) = struct.unpack("<Q", content[:8])
-    found = json.loads(content[8 : 8 + length])["__metadata__"]
-    return {key: json.loads(value) for key, value in found.items()}
-
-
-@pytest.mark.parametrize(
-    "trait",
-    [{"map": "tsne"}, {"ends": [1]}, {"ends": [0, 300]}, {"t": -0.1}, {"h": [1.0]},
-     {"h": [0.0, 10001.0]}, {"over": 300}],
-)  # fmt: skip
-def test_a_state_outside_its_range_is_refused(trait):
-    with pytest.raises(ValueError, match=f"^{next(iter(trait))} must be"):
-        CodeMap(**trait)
-
-
-@pytest.mark.parametrize(
-    "model",
-    [torch.nn.Linear(784, 2), Autoencoder([784, 3]), Autoencoder([100, 2]),
-     Autoencoder([784, 8, 2]).double()],
-)  # fmt: skip
-def test_a_model_without_a_plane_of_codes_is_refused(model):
-    with pytest.raises(ValueError, match="^model must"):
-        CodeMap(model)
-
-
-def test_the_page_holds_the_same_state_twice():
-    assert CodeMap(t=0.5).to_html() == CodeMap(t=0.5).to_html()
 
 
 def test_the_codes_are_the_encoders(packed):

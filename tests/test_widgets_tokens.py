@@ -1,10 +1,8 @@
-"""The word-and-digit widget in Python: its state and what it packs."""
+"""The word-and-digit widget in Python: what it packs."""
 
-import json
-
+import packs
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import load
 
 from aecourse import data
@@ -17,37 +15,8 @@ def both():
     return Bilingual.trained()
 
 
-@pytest.fixture(scope="module")
-def packed(tmp_path_factory):
-    path = tmp_path_factory.mktemp("pack") / "tokens"
-    path.write_bytes(WordAndDigit.packs()["tokens"]())
-    return path
-
-
-@pytest.mark.parametrize(
-    "state",
-    [{"word": "ten"}, {"word": "Seven"}, {"word": ""}, {"direction": "both"}, {"temperature": -0.1},
-     {"temperature": float("nan")}, {"top_k": 0}, {"top_k": 513}, {"shown": 50}, {"seed": 1.5},
-     {"drawing": [0] * 783}, {"drawing": [256] * 784}, {"example": 10}],
-)  # fmt: skip
-def test_a_state_outside_its_range_is_refused_by_name(state):
-    with pytest.raises(ValueError, match=next(iter(state))):
-        WordAndDigit(**state)
-
-
-def test_a_state_can_be_set_and_read():
-    one = WordAndDigit(word="three", drawing=[255] * 784)
-    one.top_k = 512
-    assert (one.word, one.top_k, sum(one.drawing)) == ("three", 512, 255 * 784)
-
-
-def test_another_model_is_refused(both):
-    with pytest.raises(ValueError, match="model must be None"):
-        WordAndDigit(both)
-
-
-def test_the_pack_holds_every_weight_to_half_a_step_and_vectors_exactly(both, packed):
-    found = load(packed.read_bytes())
+def test_the_pack_holds_every_weight_to_half_a_step_and_vectors_exactly(both):
+    found = load(packs.writer())
     for name, value in both.transformer.state_dict().items():
         if value.ndim < 2:
             assert torch.equal(found[name].float(), value), name
@@ -60,10 +29,8 @@ def test_the_pack_holds_every_weight_to_half_a_step_and_vectors_exactly(both, pa
     assert torch.equal(found["decoder.4.weight"].float(), both.vqvae.decoder[4].weight)
 
 
-def test_the_pack_describes_the_vocabulary(both, packed):
-    with safe_open(packed, "pt") as file:
-        notes = {key: json.loads(value) for key, value in file.metadata().items()}
-    v = both.vocabulary
+def test_the_pack_describes_the_vocabulary(both):
+    notes, v = packs.notes(packs.writer()), both.vocabulary
     assert notes["letters"] == "".join(v.symbols[v.letters])
     marks = [notes["word_mark"], notes["picture_mark"], notes["first_code"]]
     assert marks == [v.word_mark, v.picture_mark, v.codes.start]
@@ -79,18 +46,7 @@ def test_the_encoders_pack_holds_a_digit_of_each_class(both):
     assert torch.equal(found["encoder.4.weight"].float(), both.vqvae.encoder[4].weight)
 
 
-def test_eight_bits_read_the_same_words(both, packed):
+def test_eight_bits_read_the_same_words(both):
     """Of 2000 digits all the same words (measured once); 100 of them here."""
-    found, x = load(packed.read_bytes()), data.mnist("test").x[:100]
-    before = both.read(x)
-    eight = Bilingual.trained()
-    eight.transformer.load_state_dict({
-        name: found[name].float() * found[f"{name}.scale"][:, None] if value.ndim > 1 else value
-        for name, value in both.transformer.state_dict().items()
-    })  # fmt: skip
-    assert eight.read(x) == before
-
-
-def test_the_same_html_every_time_and_without_weights():
-    one = WordAndDigit().to_html()
-    assert one == WordAndDigit().to_html() and 'data-widget="tokens"' in one and len(one) < 2000
+    x = data.mnist("test").x[:100]
+    assert packs.rounded_pair().read(x) == both.read(x)

@@ -1,7 +1,9 @@
 // A map of test digits by a code of two numbers: touch a digit, or decode what lies between.
 import { network } from "./network.js";
-import { button, chart, choice, h, keysInCaption, loadPack, onDrag, picture, row, slider, update,
-  widget } from "./base.js";
+import { button, choice, h, keysInCaption, onDrag, row, slider, update } from "./controls.js";
+import { chart, picture } from "./pictures.js";
+import { loadPack } from "./weights.js";
+import { widget } from "./widget.js";
 
 const SIZE = 320, EDGE = 16, NEAR = 14, NEIGHBOURS = 10;
 

@@ -1,20 +1,24 @@
 """Widget of chapter 03: a map of test digits by two numbers, and what lies between them."""
 
+from collections.abc import Callable
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from aecourse import data
 from aecourse.autoencoder import Autoencoder
 from aecourse.trivial import squared_error
-from aecourse.widgets.base import Choice, Number, Numbers, Widget, check_network, shipped
+from aecourse.widgets.base import Choice, Number, Numbers, Packs, Widget, check_network, shipped
 from aecourse.widgets.linear import components
-from aecourse.widgets.pack import pack
+from aecourse.widgets.pack import grey_levels, pack
 
 DIGITS = 300
 
 
 class CodeMap(Widget):
     """Test digits in the plane of codes, of an autoencoder or of PCA: touch one, drag between.
+
+    Another `model` is an `Autoencoder` from 784 pixels to 2 numbers, in float32.
 
     Traits
     ------
@@ -28,11 +32,9 @@ class CodeMap(Widget):
         The code that is decoded, if the ring stands off the line; empty if on it.
     over : integer in [-1, 299]
         The digit under the pointer, shown while it is there; -1 for none.
-
-    Another `model` is an `Autoencoder` from 784 pixels to 2 numbers, in float32.
     """
 
-    script = "autoencoder"
+    script, model_type = "autoencoder", Autoencoder
     says = (
         "300 test digits, each at its code of two numbers. Point at one, or tap it, to see what "
         "its code keeps; drag over the map to decode the places between."
@@ -44,26 +46,23 @@ class CodeMap(Widget):
     over = Number(-1, -1, DIGITS - 1, whole=True)
 
     @classmethod
-    def check(cls, model):
-        """ValueError unless `model` is a float32 Autoencoder from 784 pixels to 2 numbers."""
-        if not isinstance(model, Autoencoder):
-            raise ValueError(f"model must be an Autoencoder, got {type(model).__name__}")
+    def check_sizes(cls, model: Autoencoder) -> None:
+        """ValueError unless the model leads from 784 pixels to two numbers and back."""
         check_network(model.encoder, "encoder", 784, 2)
         check_network(model.decoder, "decoder", 2, 784)
-        return model.eval()
 
     @classmethod
-    def packs(cls, model=None):
+    def packs(cls, model: nn.Module | None = None) -> Packs:
         """`autoencoder`: both decoders, and 300 test digits with their codes."""
         return {"autoencoder": lambda: map_pack(model or plane_autoencoder())}
 
 
-def plane_autoencoder():
+def plane_autoencoder() -> Autoencoder:
     """The shipped autoencoder with two numbers."""
     return shipped(Autoencoder([784, 256, 64, 2]), "plane_autoencoder")
 
 
-def plane_pca():
+def plane_pca() -> tuple[Callable[[Tensor], Tensor], nn.Linear]:
     """PCA with two numbers as (encode, decoder)."""
     fitted, decoder = components(), nn.Linear(2, 784).requires_grad_(False)
     decoder.weight.copy_(fitted.components[:2].T)
@@ -72,11 +71,11 @@ def plane_pca():
 
 
 @torch.no_grad()
-def map_pack(model):
+def map_pack(model: Autoencoder) -> bytes:
     """What `autoencoder.js` reads. `meta` holds each map's mean squared error on the test set."""
     test, maps = data.mnist("test"), {"autoencoder": (model.encode, model.decoder)}
     maps["pca"] = plane_pca()
-    arrays = {"digits": (255 * test.x[:DIGITS]).round().to(torch.uint8)}
+    arrays = {"digits": grey_levels(test.x[:DIGITS])}
     arrays["labels"] = test.y[:DIGITS].to(torch.uint8)
     meta = {}
     for name, (encode, decoder) in maps.items():

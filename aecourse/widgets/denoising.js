@@ -1,8 +1,11 @@
 // Rub out a part of a digit; the denoiser fills it in.
 
 import { network, randomNumbers } from "./network.js";
-import { button, h, loadPack, picture, row, update, widget } from "./base.js";
+import { button, h, row, update } from "./controls.js";
+import { picture } from "./pictures.js";
+import { loadPack } from "./weights.js";
 import { sheet } from "./drawing.js";
+import { widget } from "./widget.js";
 
 const DAMAGES = [["left half", "Left half"], ["patches", "Patches"], ["pixels", "Pixels"],
   ["noise", "Noise"]];

@@ -6,12 +6,14 @@ from torch import nn
 from aecourse import data
 from aecourse.autoencoder import mlp
 from aecourse.denoising import DenoisingAutoencoder
-from aecourse.widgets.base import Choice, Number, Numbers, Widget, check_network, shipped
-from aecourse.widgets.pack import pack
+from aecourse.widgets.base import Choice, Number, Numbers, Packs, Widget, check_network, shipped
+from aecourse.widgets.pack import grey_levels, pack
 
 
 class EraseAndRestore(Widget):
     """Erase parts of a test digit: the denoiser fills them in.
+
+    Another `model` is a `DenoisingAutoencoder` of 784 pixels, in float32.
 
     Traits
     ------
@@ -24,11 +26,9 @@ class EraseAndRestore(Widget):
         noise of standard deviation 0.5.
     seed : int in [0, 9999]
         Which patches, which pixels, which noise.
-
-    Another `model` is a `DenoisingAutoencoder` of 784 pixels, in float32.
     """
 
-    script = "denoising"
+    script, model_type = "denoising", DenoisingAutoencoder
     says = "Rub out a part of the digit: the denoiser answers with what it expects to stand there."
     digit = Number(0, 0, 19, whole=True)
     mask = Numbers([], 0, 1, whole=True, lengths=(0, 784))
@@ -36,28 +36,24 @@ class EraseAndRestore(Widget):
     seed = Number(0, 0, 9999, whole=True)
 
     @classmethod
-    def check(cls, model):
-        """ValueError unless `model` is a float32 DenoisingAutoencoder of 784 pixels."""
-        if not isinstance(model, DenoisingAutoencoder):
-            raise ValueError(f"model must be a DenoisingAutoencoder, got {type(model).__name__}")
+    def check_sizes(cls, model: DenoisingAutoencoder) -> None:
+        """ValueError unless the model is one of 784 pixels."""
         check_network(nn.Sequential(model.encoder, model.decoder), "network", 784, 784)
-        return model.eval()
 
     @classmethod
-    def packs(cls, model=None):
+    def packs(cls, model: nn.Module | None = None) -> Packs:
         """`denoising`: the denoiser and 20 test digits."""
         return {"denoising": lambda: denoising_pack(model or restorer())}
 
 
-def restorer():
+def restorer() -> DenoisingAutoencoder:
     """The shipped denoiser that learnt several kinds of damage."""
     decoder = nn.Sequential(nn.GELU(), nn.Linear(160, 784))
     return shipped(DenoisingAutoencoder(mlp([784, 160, 160]), decoder), "restorer")
 
 
-def denoising_pack(model):
+def denoising_pack(model: DenoisingAutoencoder) -> bytes:
     """The denoiser as one network, and the first 20 test digits with their labels."""
     test = data.mnist("test")
-    arrays = {"digits": (255 * test.x[:20]).round().to(torch.uint8),
-              "labels": test.y[:20].to(torch.uint8)}  # fmt: skip
+    arrays = {"digits": grey_levels(test.x[:20]), "labels": test.y[:20].to(torch.uint8)}
     return pack({"denoiser": nn.Sequential(model.encoder, model.decoder)}, arrays=arrays)

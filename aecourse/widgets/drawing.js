@@ -1,6 +1,7 @@
 // A sheet of 28 x 28 pixels to draw on, with a finger, a mouse, a pen or the keyboard.
 
-import { button, h, keysInCaption, onDrag, picture, row, update } from "./base.js";
+import { button, h, keysInCaption, onDrag, row, update } from "./controls.js";
+import { picture } from "./pictures.js";
 
 const SHEET = 28;
 // Pixels nearer than `reach` to the middle of a stroke get paint, less of it over the last `edge`.

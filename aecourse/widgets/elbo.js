@@ -1,6 +1,8 @@
 // log p(x) = ELBO + gap where all three are known exactly, and what samples make of them.
 import { randomNumbers } from "./network.js";
-import { button, chart, choice, h, row, slider, update, widget } from "./base.js";
+import { button, choice, h, row, slider, update } from "./controls.js";
+import { chart } from "./pictures.js";
+import { widget } from "./widget.js";
 
 async function view(model, root) {
   const WIDE = 312, MOST = 1000, X = 2, HALF_LOG_2PI = Math.log(2 * Math.PI) / 2;

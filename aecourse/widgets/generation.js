@@ -1,7 +1,9 @@
 // Where do codes live? Draw codes from one of four sources, decode them, and see where they fall.
 import { network, randomNumbers, sigmoid } from "./network.js";
-import { button, chart, choice, h, loadPack, picture, row, tiles, update, widget }
-  from "./base.js";
+import { button, choice, h, row, update } from "./controls.js";
+import { chart, picture, tiles } from "./pictures.js";
+import { loadPack } from "./weights.js";
+import { widget } from "./widget.js";
 
 const SHOWN = 16, DRAWN = 200, WIDE = 292;
 const SOURCES = [["noise", "noise N(0, I)"], ["gaussian", "fitted Gaussian"],
@@ -45,7 +47,8 @@ async function view(model, root) {
   const spaces = Object.fromEntries(["ae", "vae"].map((name) => {
     const run = network(pack, name), digits = part(name, "digits");
     const squash = name === "vae" ? sigmoid : (v) => Math.min(1, Math.max(0, v));
-    return [name, { decode: (all) => run.all(all).map((image) => image.map(squash)), digits, rebuilt: rebuilt[name],
+    const decode = (all) => run.all(all).map((image) => image.map(squash));
+    return [name, { decode, digits, rebuilt: rebuilt[name],
       center: part(name, "center"), axes: part(name, "axes"),
       across: range(digits, 0), up: range(digits, 1) }];
   }));

@@ -1,13 +1,15 @@
 """Widget of chapter 04: where do codes live?"""
 
 import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from aecourse import data, weights
-from aecourse.autoencoder import Autoencoder
-from aecourse.generation import gaussian_sampler, mixture_sampler
-from aecourse.vae import VAE
-from aecourse.widgets.base import Choice, Number, Widget, shipped
+from aecourse.generation import CodeSampler, gaussian_sampler, mixture_sampler
+from aecourse.widgets.base import Choice, Number, Packs, Widget
 from aecourse.widgets.pack import pack
+from aecourse.widgets.trivial import small_autoencoder
+from aecourse.widgets.vae import sized_vae
 
 SOURCES = ("noise", "gaussian", "mixture", "vae")
 # Fréchet distances of 10 000 images to the 10 000 test digits: of samples from each source, and
@@ -39,32 +41,22 @@ class CodeSource(Widget):
     seed = Number(0, 0, 9999, whole=True)
 
     @classmethod
-    def packs(cls, model=None):
+    def packs(cls, model: nn.Module | None = None) -> Packs:
         """`generation`: both decoders, the two fits, and maps of where real codes are."""
         return {"generation": source_pack}
 
 
-def plain_autoencoder():
-    """The shipped plain autoencoder with ten numbers in its code."""
-    return shipped(Autoencoder([784, 128, 10]), "small_autoencoder")
-
-
-def vae_10():
-    """The shipped VAE with ten latents."""
-    return shipped(VAE([784, 256], 10), "vae_latent_10")
-
-
-def fits(codes):
+def fits(codes: Float[Tensor, "N 10"]) -> dict[str, CodeSampler]:
     """The fitted samplers of chapter 04, by name: of training codes, in their order."""
-    mixture = mixture_sampler(codes[:20_000], components=50, seed=0)
+    mixture = mixture_sampler(codes[:20_000], num_components=50, seed=0)
     return {"gaussian": gaussian_sampler(codes), "mixture": mixture}
 
 
 @torch.no_grad()
-def source_pack():
+def source_pack() -> bytes:
     """Decoders, samplers, and of each model a map: a plane of codes and 300 test digits on it."""
     x, test = data.mnist("train").x, data.mnist("test")
-    ae, vae = plain_autoencoder(), vae_10()
+    ae, vae = small_autoencoder(), sized_vae(10)
     codes = ae.encode(x)
     arrays = {"labels": test.y[:300].to(torch.uint8)}
     for name, fit in fits(codes).items():
@@ -85,8 +77,9 @@ def source_pack():
     )
 
 
-def principal_plane(codes):
-    """Mean, (k,), and the two directions of largest variance, (2, k), signs fixed."""
+def principal_plane(codes: Float[Tensor, "N k"],
+                    ) -> tuple[Float[Tensor, "k"], Float[Tensor, "2 k"]]:  # fmt: skip
+    """The mean and the two directions of largest variance, signs fixed."""
     center = codes.double().mean(dim=0)
     _, vectors = torch.linalg.eigh(torch.cov(codes.double().T))
     axes = vectors[:, [-1, -2]].T

@@ -1,7 +1,9 @@
 // VAEs that differ in the length of their latent: samples, and what each unit carries.
 import { network, randomNumbers, sigmoid } from "./network.js";
-import { button, chart, h, packsOnDemand, picture, row, slider, tiles, update, widget }
-  from "./base.js";
+import { button, h, row, slider, update } from "./controls.js";
+import { chart, picture, tiles } from "./pictures.js";
+import { packsOnDemand } from "./weights.js";
+import { widget } from "./widget.js";
 
 const SIZES = [2, 5, 10, 20, 50, 100], COUNT = 16, WIDE = 292, TALL = 230, MOST = 3.4;
 

@@ -1,6 +1,9 @@
 // The k slider: PCA rebuilds a digit from k numbers; a matrix A mixes the code and nothing else.
 import { linear, randomNumbers, tensor } from "./network.js";
-import { button, chart, h, loadPack, picture, row, slider, update, widget } from "./base.js";
+import { button, h, row, slider, update } from "./controls.js";
+import { chart, picture } from "./pictures.js";
+import { loadPack } from "./weights.js";
+import { widget } from "./widget.js";
 
 const MOST = 100, COLUMNS = 4;
 

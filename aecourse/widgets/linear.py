@@ -3,11 +3,13 @@
 from functools import cache
 
 import torch
+from jaxtyping import Float, Float64
+from torch import Tensor, nn
 
 from aecourse import data
-from aecourse.linear import pca
-from aecourse.widgets.base import Number, Widget
-from aecourse.widgets.pack import pack, weight
+from aecourse.linear import PCA, pca
+from aecourse.widgets.base import Number, Packs, Widget, of_each_class
+from aecourse.widgets.pack import grey_levels, pack, weight
 
 COMPONENTS = 100
 
@@ -39,34 +41,34 @@ class ComponentSlider(Widget):
     seed = Number(0, 0, 9999, whole=True)
 
     @classmethod
-    def packs(cls, model=None):
+    def packs(cls, model: nn.Module | None = None) -> Packs:
         """`linear`: mean, components, twenty test digits, and error and kept variance by k."""
         return {"linear": slider_pack}
 
 
 @cache
-def components():
+def components() -> PCA:
     """The leading principal components of all training digits."""
     return pca(data.mnist("train").x, COMPONENTS)
 
 
 @torch.no_grad()
-def slider_pack():
+def slider_pack() -> bytes:
     """What `linear.js` reads; `errors` and `kept` hold one number for each k from 0 on."""
     train, test, fitted = data.mnist("train").x, data.mnist("test"), components()
-    twenty = [int((test.y == d).nonzero()[n]) for n in (0, 1) for d in range(10)]
+    twenty = torch.cat([of_each_class(test.y, n) for n in (0, 1)])
     arrays = {
         **weight("components", fitted.components),
         "mean": fitted.mean,
-        "digits": (255 * test.x[twenty]).round().to(torch.uint8),
+        "digits": grey_levels(test.x[twenty]),
         "errors": mean_errors(fitted, test.x).float(),
         "kept": _from_zero(fitted.explained_variance.double() / train.var(dim=0).sum()).float(),
     }
     return pack(arrays=arrays)
 
 
-def mean_errors(fitted, x):
-    """Mean squared error of `x` (B, D) with the first 0, 1, ... k components, (k + 1,) float64."""
+def mean_errors(fitted: PCA, x: Float[Tensor, "B D"]) -> Float64[Tensor, "N"]:
+    """Mean squared error of `x` with the first 0, 1, ... k components."""
     everything = (x - fitted.mean).double().square().sum(dim=1).mean()
     return everything - _from_zero(fitted.encode(x).double().square().mean(dim=0))
 

@@ -3,7 +3,8 @@
 
 export const tensor = (data, shape) => Object.assign(data, { shape });
 
-const READERS = { F32: Float32Array, U8: Uint8Array, I8: Int8Array, I32: Int32Array, F16: Uint16Array };
+const READERS = { F32: Float32Array, F16: Uint16Array, U8: Uint8Array, I8: Int8Array,
+  I32: Int32Array };
 
 // float16 (its bits) as float32, exactly and without a function for each number. Sign, exponent and
 // fraction move to their places; float32 counts exponents from 112 further down, hence the factor.
@@ -180,7 +181,7 @@ export function conv2d(x, weight, bias, stride, padding) {
 // Its transpose: each input pixel adds a window to the output; weight is (C, out, k, k).
 export function convTranspose2d(x, weight, bias, stride, padding) {
   const [channels, height, width] = x.shape, [, outs, k] = weight.shape;
-  const tall = (height - 1) * stride - 2 * padding + k, wide = (width - 1) * stride - 2 * padding + k;
+  const [tall, wide] = [height, width].map((size) => (size - 1) * stride - 2 * padding + k);
   const places = height * width, size = outs * k * k, y = new Float32Array(outs * tall * wide);
   if (bias) for (let i = 0; i < y.length; i++) y[i] = bias[Math.floor(i / (tall * wide))];
   const windows = crossProducts(transposed(x, channels, places),

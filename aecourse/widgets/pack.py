@@ -6,10 +6,13 @@ of each network, so that `network.js` can run them.
 """
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import torch
+from jaxtyping import Float, Shaped, UInt8
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 ACTIVATIONS = {nn.GELU: "gelu", nn.ReLU: "relu", nn.Tanh: "tanh", nn.Sigmoid: "sigmoid"}
 CONVOLUTIONS = {nn.Conv2d: "conv2d", nn.ConvTranspose2d: "conv_transpose2d"}
@@ -19,30 +22,24 @@ ONLY = {nn.Conv2d: PLAIN, nn.ConvTranspose2d: PLAIN,
         nn.Flatten: {"start_dim": 1, "end_dim": -1}, nn.Unflatten: {"dim": 1}}  # fmt: skip
 
 
-def pack(networks=None, *, arrays=None, meta=None, dtype="float16"):
+def pack(networks: Mapping[str, nn.Module] | None = None, *,
+         arrays: Mapping[str, Shaped[Tensor, "..."]] | None = None,
+         meta: Mapping[str, Any] | None = None, dtype: str = "float16") -> bytes:  # fmt: skip
     """Pack networks, arrays and notes into the bytes of one safetensors file.
 
     Parameters
     ----------
-    networks : dict of str to nn.Sequential
-        Of linear layers, convolutions, activations and reshapes; nested ones are flattened.
-    arrays : dict of str to Tensor
-        float32, int8, uint8 or int32 as they are.
-    meta : dict of str to anything that JSON can hold
+    networks
+        Of finite linear layers, convolutions, activations and reshapes, with settings that
+        `network.js` knows; nested ones are flattened.
+    arrays
+        Of float32, int8, uint8 or int32, kept as they are.
+    meta
+        Anything that JSON can hold.
     dtype : {"float16", "int8"}
         How weights of two and more axes are stored. int8: one scale per row (first axis), an
-        error of at most half a step, max|row| / 254. Biases stay float32.
-
-    Returns
-    -------
-    bytes
-        Rounding is the only loss: `network.js` keeps float32 between layers.
-
-    Raises
-    ------
-    ValueError
-        For a layer or a setting of one that `network.js` does not know, a weight that is not a
-        finite float, or another `dtype`.
+        error of at most half a step, max|row| / 254. Biases stay float32. Rounding is the only
+        loss: `network.js` keeps float32 between layers.
     """
     if dtype not in ("int8", "float16"):
         raise ValueError(f'dtype must be "int8" or "float16", got {dtype!r}')
@@ -64,11 +61,14 @@ def _sorted(content):
     return len(header).to_bytes(8, "little") + header + content[start:]
 
 
-def weight(name, value, dtype="float16"):
-    """One weight as the tensors that store it: {name: …}, with its {name.scale: …} if int8.
+def grey_levels(x: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
+    """Pixels in [0, 1] as whole numbers in [0, 255]."""
+    return (255 * x).round().to(torch.uint8)
 
-    ValueError if it is not a finite floating-point tensor.
-    """
+
+def weight(name: str, value: Float[Tensor, "*shape"], dtype: str = "float16",
+           ) -> dict[str, Shaped[Tensor, "..."]]:  # fmt: skip
+    """One finite weight as the tensors that store it: {name: …}, with {name.scale: …} if int8."""
     if not value.is_floating_point() or not value.isfinite().all():
         raise ValueError(f"{name} must be finite floating-point numbers, got {value.dtype}")
     value = value.detach().float()

@@ -1,6 +1,8 @@
 // A self-test: questions drawn at random, each answer explained, the score kept on this device.
 import { randomNumbers } from "./network.js";
-import { button, choice, h, loadPack, row, update, widget } from "./base.js";
+import { button, choice, h, row, update } from "./controls.js";
+import { loadPack } from "./weights.js";
+import { widget } from "./widget.js";
 
 // The questions' small markup as nodes, never as HTML: `code`, *emphasis*, x_{sub}, x^{sup}.
 function rich(text) {

@@ -2,8 +2,10 @@
 
 from dataclasses import asdict
 
+from torch import nn
+
 from aecourse.review import OPTIONS, questions
-from aecourse.widgets.base import Choice, Number, Numbers, Widget
+from aecourse.widgets.base import Choice, Number, Numbers, Packs, Widget
 from aecourse.widgets.pack import pack
 
 CHAPTERS = tuple(dict.fromkeys(question.topic for question in questions()))
@@ -41,6 +43,6 @@ class Quiz(Widget):
     checked = Choice(False, (False, True))
 
     @classmethod
-    def packs(cls, model=None):
+    def packs(cls, model: nn.Module | None = None) -> Packs:
         """`review`: all questions, as JSON in the notes of a file without weights."""
         return {"review": lambda: pack(meta={"questions": [asdict(q) for q in questions()]})}

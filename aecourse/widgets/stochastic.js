@@ -1,6 +1,8 @@
 // A fixed cloud of noise, moved and stretched: each point keeps its identity, so it has a slope.
 import { randomNumbers } from "./network.js";
-import { button, chart, choice, h, row, slider, update, widget } from "./base.js";
+import { button, choice, h, row, slider, update } from "./controls.js";
+import { chart } from "./pictures.js";
+import { widget } from "./widget.js";
 
 async function view(model, root) {
   const COUNT = 40, WIDE = 312, EDGE = 6.2, NOISE_ROW = 74, CODE_ROW = 150, TALL = 74;

@@ -1,12 +1,13 @@
 """Widget of chapter 11: from a word to a digit, and from a digit to a word."""
 
 import torch
+from torch import nn
 
 from aecourse import data
 from aecourse.tokens import WORD_LENGTH, WORDS, Bilingual, Vocabulary
-from aecourse.vqvae import codebook_usage
-from aecourse.widgets.base import Choice, Number, Numbers, Widget
-from aecourse.widgets.pack import pack, weight
+from aecourse.vqvae import VQVAE, codebook_usage
+from aecourse.widgets.base import Choice, Number, Numbers, Packs, Widget, of_each_class
+from aecourse.widgets.pack import grey_levels, pack, weight
 
 DIRECTIONS = ("word to digit", "digit to word")
 
@@ -52,14 +53,14 @@ class WordAndDigit(Widget):
     example = Number(7, 0, 9, whole=True)
 
     @classmethod
-    def packs(cls, model=None):
+    def packs(cls, model: nn.Module | None = None) -> Packs:
         """`tokens`: transformer and decoder; `tokens_encoder`: encoder and ten test digits."""
         return {"tokens": lambda: writer_pack(Bilingual.trained()),
                 "tokens_encoder": lambda: encoder_pack(Bilingual.trained().vqvae)}  # fmt: skip
 
 
 @torch.no_grad()
-def writer_pack(both):
+def writer_pack(both: Bilingual) -> bytes:
     """The transformer in int8; decoder and codebook as they are; the code of empty paper."""
     transformer, vqvae = both.transformer, both.vqvae
     arrays = weight("codebook", vqvae.quantizer.codebook)
@@ -82,9 +83,8 @@ def writer_pack(both):
 
 
 @torch.no_grad()
-def encoder_pack(vqvae):
+def encoder_pack(vqvae: VQVAE) -> bytes:
     """The encoder, and the first test digit of each class."""
     test = data.mnist("test")
-    first = [(test.y == digit).nonzero()[0].item() for digit in range(10)]
-    arrays = {"digits": (255 * test.x[first]).round().to(torch.uint8)}
+    arrays = {"digits": grey_levels(test.x[of_each_class(test.y)])}
     return pack({"encoder": vqvae.encoder}, arrays=arrays)

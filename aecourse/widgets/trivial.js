@@ -1,8 +1,11 @@
 // A sheet to draw on; the identity, a bottleneck and a denoiser answer each stroke.
 
 import { network, randomNumbers } from "./network.js";
-import { button, h, loadPack, picture, row, update, widget } from "./base.js";
+import { button, h, row, update } from "./controls.js";
+import { picture } from "./pictures.js";
+import { loadPack } from "./weights.js";
 import { sheet } from "./drawing.js";
+import { widget } from "./widget.js";
 
 const PRESETS = ["digit", "clothing", "noise", "checkerboard"];
 const SQUARES = [7, 4, 2, 14, 1];

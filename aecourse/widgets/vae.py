@@ -1,27 +1,29 @@
 """Widgets of chapter 06: the latent plane and the β slider."""
 
 from functools import partial
+from numbers import Real
 
 import torch
+from torch import nn
 
 from aecourse import data, weights
 from aecourse.vae import VAE
-from aecourse.widgets.base import Choice, Number, Numbers, Widget, check_network, shipped
-from aecourse.widgets.pack import pack
+from aecourse.widgets.base import Choice, Number, Numbers, Packs, Widget, check_network, shipped
+from aecourse.widgets.pack import grey_levels, pack
 
 
 class LatentPlane(Widget):
     """Drag over a plane of latents: the decoder draws the digit that lies there.
 
+    Another `model` is a Bernoulli `VAE` with two latents and 784 pixels, in float32.
+
     Traits
     ------
     z : two numbers in [-3, 3]
         The latent that is decoded.
-
-    Another `model` is a Bernoulli `VAE` with two latents and 784 pixels, in float32.
     """
 
-    script = "vae_plane"
+    script, model_type = "vae_plane", VAE
     says = (
         "Drag over the plane of a VAE with two latents: the decoder draws the digit at that place. "
         "Each numeral is a test digit where the encoder puts it."
@@ -29,30 +31,26 @@ class LatentPlane(Widget):
     z = Numbers([0.0, 0.0], -3, 3)
 
     @classmethod
-    def check(cls, model):
-        """ValueError unless `model` is a float32 Bernoulli VAE with 2 latents and 784 pixels."""
-        if not isinstance(model, VAE) or model.likelihood != "bernoulli":
-            raise ValueError(f"model must be a Bernoulli VAE, got {type(model).__name__}")
+    def check_sizes(cls, model: VAE) -> None:
+        """ValueError unless the model is a Bernoulli VAE with two latents and 784 pixels."""
+        if model.likelihood != "bernoulli":
+            raise ValueError(f"model must be a Bernoulli VAE, got likelihood {model.likelihood!r}")
         check_network(model.decoder, "decoder", 2, 784)
-        try:
-            model.eval().encode(torch.zeros(1, 784))
-        except RuntimeError as error:
-            raise ValueError(f"model must have 784 inputs at its encoder, got: {error}") from None
-        return model
+        check_network(lambda x: model.encoder(x)[0], "encoder", 784, 2)
 
     @classmethod
-    def packs(cls, model=None):
+    def packs(cls, model: nn.Module | None = None) -> Packs:
         """`vae_plane`: the decoder, and where the encoder puts 300 test digits."""
-        return {"vae_plane": lambda: plane_pack(model or plane_vae())}
+        return {"vae_plane": lambda: plane_pack(model or sized_vae(2))}
 
 
-def plane_vae():
-    """The shipped VAE with two latents."""
-    return shipped(VAE([784, 256], 2), "vae_latent_2")
+def sized_vae(size: int) -> VAE:
+    """The shipped VAE with so many latents."""
+    return shipped(VAE([784, 256], size), f"vae_latent_{size}")
 
 
 @torch.no_grad()
-def plane_pack(model):
+def plane_pack(model: VAE) -> bytes:
     """The decoder, and the means of the posteriors of 300 test digits with their labels."""
     test = data.mnist("test")
     mu, _ = model.encode(test.x[:300])
@@ -84,20 +82,20 @@ class BetaSlider(Widget):
     seed = Number(0, 0, 9999, whole=True)
 
     @classmethod
-    def packs(cls, model=None):
+    def packs(cls, model: nn.Module | None = None) -> Packs:
         """`vae_beta_0.1` to `vae_beta_10`: one decoder each, and six test digits encoded."""
         return {f"vae_beta_{beta:g}": partial(beta_pack, beta) for beta in NAMES}
 
 
-def beta_vae(beta):
+def beta_vae(beta: Real) -> VAE:
     """The shipped VAE trained with this β."""
     return shipped(VAE([784, 256], 50), NAMES[beta])
 
 
 @torch.no_grad()
-def beta_pack(beta):
+def beta_pack(beta: Real) -> bytes:
     """The decoder, six test digits with the means of their posteriors, and all models' scores."""
     model, digits = beta_vae(beta), data.mnist("test").x[[0, 1, 2, 3, 4, 7]]  # six kinds
     scores = {f"{b:g}": weights.manifest()[name]["metrics"] for b, name in NAMES.items()}
-    arrays = {"digits": (255 * digits).round().to(torch.uint8), "means": model.encode(digits)[0]}
+    arrays = {"digits": grey_levels(digits), "means": model.encode(digits)[0]}
     return pack({"decoder": model.decoder}, arrays=arrays, meta={"scores": scores})

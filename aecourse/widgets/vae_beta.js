@@ -1,7 +1,9 @@
 // Five VAEs that differ in the weight of the KL: what they rebuild, what they sample, the costs.
 import { network, randomNumbers, sigmoid } from "./network.js";
-import { button, chart, h, packsOnDemand, picture, row, slider, tiles, update, widget }
-  from "./base.js";
+import { button, h, row, slider, update } from "./controls.js";
+import { chart, picture, tiles } from "./pictures.js";
+import { packsOnDemand } from "./weights.js";
+import { widget } from "./widget.js";
 
 const BETAS = [0.1, 0.3, 1, 3, 10], SAMPLES = 12, WIDE = 300, STEP = 30;
 
@@ -22,7 +24,8 @@ async function view(model, root, redraw) {
     const beta = model.get("beta"), seed = model.get("seed");
     if (seed !== drawn) made.clear();
     drawn = seed;
-    if (!made.has(beta)) made.set(beta, { latents: latentsOf(pack.tensors.means, seed), images: [] });
+    if (!made.has(beta))
+      made.set(beta, { latents: latentsOf(pack.tensors.means, seed), images: [] });
     const one = made.get(beta), next = one.images.length ? [6, SAMPLES + 6] : [0, 6];
     if (one.images.length < one.latents.length) one.images.push(...network(pack, "decoder")
       .all(one.latents.slice(...next)).map((image) => image.map(sigmoid)));

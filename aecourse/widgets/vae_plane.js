@@ -1,6 +1,9 @@
 // Drag over a plane of codes; the decoder draws the digit that lies there.
 import { network, sigmoid } from "./network.js";
-import { chart, h, loadPack, onDrag, picture, row, slider, update, widget } from "./base.js";
+import { h, onDrag, row, slider, update } from "./controls.js";
+import { chart, picture } from "./pictures.js";
+import { loadPack } from "./weights.js";
+import { widget } from "./widget.js";
 
 const LOW = -3, HIGH = 3, SIZE = 270, LEFT = 22, BELOW = 24; // the axes' numbers stand outside
 

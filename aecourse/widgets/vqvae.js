@@ -1,6 +1,9 @@
 // A digit as a grid of tokens: change one, and see what the decoder makes of it.
 import { network, randomNumbers } from "./network.js";
-import { button, choice, context2d, h, loadPack, picture, row, update, widget } from "./base.js";
+import { button, choice, h, row, update } from "./controls.js";
+import { context2d, picture } from "./pictures.js";
+import { loadPack } from "./weights.js";
+import { widget } from "./widget.js";
 
 const SIDE = 7, CELLS = SIDE * SIDE, OFFERED = 24;
 const LEVEL = 1 / 255; // a pixel counts as changed from one grey level on
@@ -183,7 +186,8 @@ function tiles(label, count, { columns, pick, follow = false }) {
     return tile;
   });
   group.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across(), ArrowDown: across() }[event.key];
+    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across(), ArrowDown: across() };
+    const step = steps[event.key];
     if (step === undefined) return;
     event.preventDefault();
     if (list[at + step]) go(at + step);

@@ -1,17 +1,21 @@
 """Widget of chapter 10: the grid of tokens."""
 
 import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
 
 from aecourse import data
 from aecourse.vqvae import VQVAE, codebook_usage
-from aecourse.widgets.base import Choice, Number, Numbers, Widget, shipped
-from aecourse.widgets.pack import pack, weight
+from aecourse.widgets.base import Choice, Number, Numbers, Packs, Widget, of_each_class, shipped
+from aecourse.widgets.pack import grey_levels, pack, weight
 
 SAMPLE = 2000  # test digits that show what each code draws, and how often it is used
 
 
 class TokenGrid(Widget):
     """Change single tokens of a digit: the decoder draws the new grid at once.
+
+    Another `model` is a float32 `VQVAE` with 512 codes and 7 x 7 tokens for 28 x 28 pixels.
 
     Traits
     ------
@@ -25,11 +29,9 @@ class TokenGrid(Widget):
         Which 24 codes are offered: by distance from the digit's own code in this cell, or by use.
     seed : integer in 0 ... 2**31 - 1
         Of the next random code.
-
-    Another `model` is a float32 `VQVAE` with 512 codes and 7 x 7 tokens for 28 x 28 pixels.
     """
 
-    script = "vqvae"
+    script, model_type = "vqvae", VQVAE
     says = (
         "A test digit as 7 × 7 tokens. Choose a cell, then another code: the decoder draws the new "
         "grid, and you see how far one token reaches."
@@ -41,43 +43,38 @@ class TokenGrid(Widget):
     seed = Number(0, 0, 2**31 - 1, whole=True)
 
     @classmethod
-    def check(cls, model):
-        """ValueError unless `model` is a float32 VQVAE with 512 codes and 7 x 7 tokens."""
-        if not isinstance(model, VQVAE):
-            raise ValueError(f"model must be a VQVAE, got {type(model).__name__}")
+    def check_sizes(cls, model: VQVAE) -> None:
+        """ValueError unless the model has 512 codes and 7 x 7 tokens for 28 x 28 pixels."""
         found = len(model.quantizer.codebook), model.image, model.grid
         if found != (512, (1, 28, 28), (7, 7)):
             raise ValueError("model must have 512 codes, images (1, 28, 28) and a grid (7, 7), "
                              f"got {found[0]} codes, {found[1]} and {found[2]}")  # fmt: skip
-        kinds = {str(p.dtype) for p in model.parameters()}
-        if kinds != {"torch.float32"}:
-            raise ValueError(f"model must have float32 parameters, got {sorted(kinds)}")
-        return model.eval()
 
     @classmethod
-    def packs(cls, model=None):
+    def packs(cls, model: nn.Module | None = None) -> Packs:
         """`vqvae`: decoder, codebook with a picture and the use of each code, and ten digits."""
         return {"vqvae": lambda: grid_pack(model or shipped(VQVAE(512), "digit_vqvae"))}
 
 
 @torch.no_grad()
-def grid_pack(model):
+def grid_pack(model: VQVAE) -> bytes:
     """Decoder and codebook, what each code draws, and the first test digit of each class."""
     test = data.mnist("test")
-    first = [(test.y == digit).nonzero()[0].item() for digit in range(10)]
+    first = of_each_class(test.y)
     patches, usage = code_patches(model, test.x[:SAMPLE])
     arrays = {
-        "digits": (255 * test.x[first]).round().to(torch.uint8),
+        "digits": grey_levels(test.x[first]),
         "tokens": model.tokenize(test.x[first]).flatten(1).to(torch.int32),
-        "patches": (255 * patches).round().to(torch.uint8),
+        "patches": grey_levels(patches),
         "usage": usage.to(torch.int32),
         **weight("codebook", model.quantizer.codebook),
     }
     return pack({"decoder": model.decoder}, arrays=arrays, meta={"sample": len(test.x[:SAMPLE])})
 
 
-def code_patches(model, x):
-    """What each code draws, the mean over all its places in x: (512, 8, 8), and its use (512,).
+def code_patches(model: VQVAE, x: Float[Tensor, "B 784"],
+                 ) -> tuple[Float[Tensor, "512 8 8"], Int64[Tensor, "512"]]:  # fmt: skip
+    """What each code draws, the mean over all its places in x, and how often it is used.
 
     8 x 8 pixels: the 4 x 4 of the code's own cell and two more on each side. A code that x does
     not use stays white.

@@ -81,7 +81,14 @@ def desk(desks):
 
 @pytest.fixture
 def phone(desks):
-    """phone(script): a widget that has just started, on a narrow touch screen."""
+    """phone(script): a widget that has just started, on a narrow touch screen which it must fit."""
+    opened = []
+
+    def start(script):
+        opened.append(desks.open(script, settings=PHONE))
+        return opened[-1]
+
     desks.errors.clear()
-    yield partial(desks.open, settings=PHONE)
+    yield start
     assert not desks.errors, desks.errors
+    assert all(living.fits() for living in opened), "it scrolls sideways"

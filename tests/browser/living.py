@@ -107,22 +107,29 @@ RESTING = """el => new Promise(done => {
 
 
 class Living:
-    """A widget of the built book, brought to life by scrolling to it.
+    """A widget on an open page of the built book.
 
     Parameters
     ----------
     tab : playwright page
-    root : str
-        Where the book is: the test server's origin or the folder's file:// address.
     script : str
         The widget's name, the value of `data-widget`.
     """
 
-    def __init__(self, tab, root, script):
+    def __init__(self, tab, script):
         self.tab, self.script = tab, script
-        tab.goto(f"{root}/{page_of(script)}", wait_until="load")
         self.place = tab.locator(f'.aecourse-widget[data-widget="{script}"]').first
-        self.start()
+
+    @classmethod
+    def opened(cls, tab, root, script):
+        """Open its page and bring it to life.
+
+        `root` is where the book is: the test server's origin or the folder's file:// address.
+        """
+        tab.goto(f"{root}/{page_of(script)}", wait_until="load")
+        living = cls(tab, script)
+        living.start()
+        return living
 
     def start(self):
         """Scroll to the widget and wait until it runs, or says why it does not."""
@@ -186,6 +193,11 @@ class Living:
         box = control.evaluate(RESTING)
         return [(box["x"] + u * box["width"], box["y"] + v * box["height"]) for u, v in parts]
 
+    def keys(self, *names):
+        """Press one key after the other, where the focus is."""
+        for name in names:
+            self.tab.keyboard.press(name)
+
     def press(self, control, part):
         """Click with the mouse on a place of a control."""
         self.tab.mouse.click(*self.at(control, part)[0])
@@ -212,6 +224,11 @@ class Living:
             kind = "touchMove"
         finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
         finger.detach()
+
+    def loaded(self):
+        """Names of the widget's own files of weights that the page has loaded, in this order."""
+        own = "script => Object.keys(aecoursePacks).filter(name => name.startsWith(script))"
+        return self.tab.evaluate(own, self.script)
 
     def fits(self):
         """Whether neither the page nor the widget scrolls sideways."""
@@ -243,7 +260,7 @@ class Desks:
         else:
             page = patient(self.browser.new_context(**settings).new_page())
             page.on("pageerror", lambda error: self.errors.append(str(error)))
-            self.opened[key] = Living(page, self.origin, script)
+            self.opened[key] = Living.opened(page, self.origin, script)
             self.opened[key].typeset()
             come_near(self.opened[key].place)
         return self.opened[key]

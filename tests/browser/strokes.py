@@ -7,8 +7,6 @@ MOVE = """(el, i) => {
   canvas.dispatchEvent(new PointerEvent('pointermove', {bubbles: true, pointerId: 1,
     clientX: box.left + u * box.width, clientY: box.top + v * box.height}));
 }"""
-PIXELS = """canvas => Array.from(
-  canvas.getContext('2d').getImageData(0, 0, 28, 28).data.filter((_, i) => i % 4 === 0))"""
 
 
 def sheet_of(living):
@@ -38,8 +36,3 @@ def stroke_times(living):
     found = living.times(MOVE)
     mouse.up()
     return found
-
-
-def grey(canvas):
-    """The 784 grey levels of a picture on the page, 0 is ink."""
-    return canvas.evaluate(PIXELS)

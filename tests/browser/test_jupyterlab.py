@@ -14,12 +14,11 @@ import nbformat
 import pytest
 from chromium import ROOT, missing
 from nbformat.v4 import new_code_cell, new_notebook
+from readings import BLUE, COLOURED, GREEN, ORANGE, PURPLE, RED
 
 from aecourse import widgets
 
 PATIENCE = 240_000  # ms, for a machine with much other work; nothing waits longer than it must
-ORANGE, GREEN, BLUE = (230, 159, 0), (0, 158, 115), (0, 114, 178)
-RED, PURPLE = (213, 94, 0), (204, 121, 167)
 
 
 class Case(NamedTuple):
@@ -141,17 +140,6 @@ STARTED = """cell => cell.querySelector('.ae-said')?.textContent || cell.querySe
 PICTURE = """cell => [...cell.querySelectorAll('canvas')].map(canvas => canvas.toDataURL()).join()
   || cell.textContent"""
 FOLLOWED = f"([cell, shown, old]) => cell.textContent.includes(shown) && ({PICTURE})(cell) !== old"
-# Whether each colour fills some pixels of the canvases.
-COLOURED = """([cell, colours]) => {
-  const found = colours.map(() => 0);
-  for (const canvas of cell.querySelectorAll('canvas')) {
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    for (let i = 0; i < data.length; i += 4) colours.forEach((colour, k) => {
-      found[k] += data[i + 3] === 255 && colour.every((v, j) => data[i + j] === v);
-    });
-  }
-  return found.every(count => count >= 20);
-}"""
 HELD = """(cell, traits) => traits.map(
   trait => [trait, cell.querySelector('.ae-widget').aecourse.model.get(trait)])"""
 

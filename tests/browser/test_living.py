@@ -35,6 +35,12 @@ LOOK = r"""el => {
     small, unnamed: [...bare, ...unnamed].map(e => e.outerHTML.slice(0, 80)),
   };
 }"""
+# Where the pictures of each row with several begin.
+TOPS = """el => [...el.querySelectorAll('.ae-row')].filter(row => row.checkVisibility())
+  .map(row => [...row.children].filter(e => e.matches('canvas') || e.querySelector('canvas')))
+  .filter(beside => beside.length > 1)
+  .map(beside => beside.map(e => Math.round(e.getBoundingClientRect().top)))"""
+ONE_PICTURE = ("vqvae", "tokens", "review")  # in a row, at most
 # Tab through the widget; what has the focus must show it.
 FOCUS = """el => {
   const e = document.activeElement, style = getComputedStyle(e);
@@ -67,15 +73,13 @@ class Opened:
         tab.on("request", lambda request: self.asked.append(request.url))
         tab.on("pageerror", lambda error: self.errors.append(str(error)))
         tab.goto(f"{origin}/{page_of(script)}", wait_until="load")
-        place = tab.locator(f'.aecourse-widget[data-widget="{script}"]').first
-        self.far = place.bounding_box()["y"] > DESK["viewport"]["height"] + 300
+        self.living = Living(tab, script)
+        self.far = self.living.place.bounding_box()["y"] > DESK["viewport"]["height"] + 300
         self.early = self.packs()
         for other in tab.locator(".aecourse-widget").all():
             come_near(other)
             other.evaluate(READY)
         self.late = self.packs()
-        self.living = Living.__new__(Living)
-        self.living.tab, self.living.script, self.living.place = tab, script, place
         self.living.typeset()
 
     def packs(self):
@@ -122,7 +126,7 @@ def test_widget_runs_on_a_phone_from_the_disk(tab, script):
     asked = []
     tab.on("request", lambda request: asked.append(request.url))
     tab.set_viewport_size({"width": 390, "height": 800})
-    works(Living(tab, HTML.as_uri(), script), asked, HTML.as_uri())
+    works(Living.opened(tab, HTML.as_uri(), script), asked, HTML.as_uri())
 
 
 def test_weights_are_loaded_only_when_scrolled_to_and_small(opened, server, figures):
@@ -151,6 +155,12 @@ def test_widget_fits_and_every_control_is_named_and_large_enough(living):
         assert living.place.evaluate(LOOK) == {"wide": False, "small": [], "unnamed": []}, width
 
 
+def test_pictures_of_a_row_stand_side_by_side_at_desktop_width(living):
+    rows = living.place.evaluate(TOPS)
+    assert all(len(set(tops)) == 1 for tops in rows), rows
+    assert bool(rows) == (living.script not in ONE_PICTURE)
+
+
 def test_the_keyboard_reaches_every_control_and_the_focus_shows(living):
     wanted = living.place.evaluate(
         "el => new Set([...el.querySelectorAll('button, select, input, [tabindex=\"0\"]')]"
@@ -171,7 +181,7 @@ def test_without_javascript_a_picture_and_a_sentence_stand_in_its_place(browser,
     context = browser.new_context(java_script_enabled=False)
     tab = context.new_page()
     tab.goto(f"{server.origin}/{page_of(script)}", wait_until="load")
-    place = tab.locator(f'.aecourse-widget[data-widget="{script}"]').first
+    place = Living(tab, script).place
     assert len(place.locator("figcaption").text_content()) > 20
     picture = place.locator("img")
     come_near(picture)

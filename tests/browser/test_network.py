@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import save
 from torch import nn
 from torch.nn import functional as F
 
@@ -53,6 +55,30 @@ def test_a_linear_layer_is_pytorchs(run, inputs, outputs, bias):
     body = "return back(linear(of(given.x), of(given.w), given.b && of(given.b)))"
     given = {"x": sent(x), "w": sent(layer.weight), "b": sent(layer.bias) if bias else None}
     assert (received(run(body, given)) - layer(x)).abs().max() < 1e-5
+
+
+def test_a_linear_layer_of_many_inputs_is_pytorchs_for_odd_rows_too(run):
+    cases = [
+        (nn.Linear(5, rows, bias=bias), torch.randn(inputs, 5))
+        for rows in (1, 2, 3, 7, 8)
+        for inputs in (1, 4, 6)
+        for bias in (True, False)
+    ]
+    given = [
+        {
+            "x": x.tolist(),
+            "w": layer.weight.flatten().tolist(),
+            "rows": layer.out_features,
+            "b": None if layer.bias is None else layer.bias.tolist(),
+        }
+        for layer, x in cases
+    ]
+    found = run("""
+      return given.map(({x, w, rows, b}) =>
+        linearAll(x, tensor(Float32Array.from(w), [rows, 5]), b).map(y => Array.from(y)));
+    """, given)  # fmt: skip
+    for (layer, x), y in zip(cases, found, strict=True):
+        assert (torch.tensor(y) - layer(x)).abs().max() < 1e-5, (layer, len(x))
 
 
 CONVOLUTIONS = [(1, 3, 4, 2, 1), (3, 1, 3, 1, 1), (5, 2, 1, 1, 0), (2, 7, 5, 3, 2), (4, 4, 2, 2, 0)]
@@ -119,6 +145,19 @@ def test_a_packed_convolutional_network_is_pytorchs(run):
     x = torch.randn(32)
     found = through(run, pack({"f": network}), "f", x)
     assert (found - network(x[None])[0]).abs().max() < 1e-5
+
+
+def test_every_half_is_read_as_numpy_reads_it(run):
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    found = run("""
+      const {tensors} = readPack(Uint8Array.from(given)), {buffer} = tensors.x;
+      return Array.from(new Uint32Array(buffer));""",
+      list(save({"x": torch.from_numpy(halves)})))  # fmt: skip
+    bits = np.array(found, dtype=np.uint32)
+    expected = halves.astype(np.float32).view(np.uint32)
+    numbers = ~np.isnan(halves)
+    assert (bits[numbers] == expected[numbers]).all()  # infinities and both zeros, too
+    assert np.isnan(bits.view(np.float32)[~numbers]).all()
 
 
 def test_float16_is_read_exactly_and_int8_as_its_rows_scales_say(run):

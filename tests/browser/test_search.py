@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 import pytest
-import search_extension
+import search_chinese
 from chromium import HTML
 
 # What the page shows: of each hit its address, its title, its excerpt and the marked words.
@@ -94,7 +94,7 @@ def test_the_browser_splits_a_query_as_python_splits_the_text(search):
     words = search.page.evaluate("text => splitQuery(text)", text)
     chinese = [word for word in words if search.page.evaluate("w => /[㐀-鿿]/.test(w)", word)]
     assert chinese == ["训练", "散度", "去噪自编码器", "下界"]
-    english = search_extension.BesideChinese({}).split(text)
+    english = search_chinese.BesideChinese({}).split(text)
     assert [word for word in words if word not in chinese] == english
 
 

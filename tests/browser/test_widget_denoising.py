@@ -3,7 +3,8 @@
 import pytest
 import torch
 from living import assert_quick, eventually
-from strokes import drag, grey, sheet_of, stroke_times, touch
+from readings import assert_shows, grey
+from strokes import drag, sheet_of, stroke_times, touch
 
 from aecourse import data
 from aecourse.denoising import mask_patches, mask_pixels
@@ -26,7 +27,7 @@ def tensors(probe):
 @torch.no_grad()
 def test_hidden_pixels_are_pytorchs_to_a_grey_level_and_visible_ones_the_inputs(eraser):
     x, g = data.mnist("test").x[:20], torch.Generator().manual_seed(0)
-    masks = torch.cat([hide(x, 0.5, g)[1] for hide in (mask_pixels, mask_patches) * 2])
+    masks = torch.cat([hide(x, 0.5, generator=g)[1] for hide in (mask_pixels, mask_patches) * 2])
     states = [{"digit": i % 20, "mask": m} for i, m in enumerate(masks.int().tolist())]
     states += [{"digit": i, "mask": [], "damage": "noise", "seed": i} for i in range(20)]
     found = [torch.stack(rows) for rows in zip(*map(tensors, eraser.sweep(states)), strict=True)]
@@ -46,12 +47,10 @@ def test_pictures_and_numbers_on_the_screen_are_the_denoisers_answers(eraser):
     x = data.mnist("test").x[:20]
     for damage in DAMAGES:
         seen, mask, restored = tensors(eraser.set(digit=4, mask=[], damage=damage, seed=3))
-        made, clean = (torch.tensor(grey(c)) for c in
-                       eraser.place.locator(".ae-results canvas").all())  # fmt: skip
-        assert (made - 255 * (1 - restored.clamp(0, 1))).abs().max() <= 0.51
-        assert (clean - 255 * (1 - x[4])).abs().max() <= 0.51
-        shown = torch.tensor(grey(sheet_of(eraser)))
-        visible = mask == 0
+        made, clean = eraser.place.locator(".ae-results canvas").all()
+        assert_shows(made, restored)
+        assert_shows(clean, x[4])
+        visible, shown = mask == 0, grey(sheet_of(eraser))
         assert (shown - 255 * (1 - seen.clamp(0, 1)))[visible].abs().max() <= 0.51
         texts = eraser.place.locator(".ae-number").all_inner_texts()
         told = [float(text.split()[-1]) for text in texts]
@@ -109,8 +108,7 @@ def test_pressing_a_random_damage_again_draws_another(eraser):
 def test_the_keyboard_alone_rubs_out(eraser):
     eraser.set(mask=NOTHING)
     sheet_of(eraser).focus()
-    for key in ("Enter", "ArrowDown", "ArrowDown", "Enter", "ArrowLeft"):
-        eraser.tab.keyboard.press(key)
+    eraser.keys("Enter", "ArrowDown", "ArrowDown", "Enter", "ArrowLeft")
     mask = torch.tensor(eraser.get("mask")).view(28, 28)
     assert mask[14:17, 14].all() and mask[:, :12].sum() == 0
 

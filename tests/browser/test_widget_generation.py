@@ -4,9 +4,12 @@ import json
 
 import pytest
 import torch
+from readings import assert_shows
 
 from aecourse import data
 from aecourse.widgets import generation
+from aecourse.widgets.trivial import small_autoencoder
+from aecourse.widgets.vae import sized_vae
 
 FITTED = ("gaussian", "mixture")
 SOURCES = ("noise", "vae", *FITTED)
@@ -28,7 +31,7 @@ def codes(desk):
 
 @pytest.fixture(scope="module")
 def fits():
-    return generation.fits(generation.plain_autoencoder().encode(data.mnist("train").x))
+    return generation.fits(small_autoencoder().encode(data.mnist("train").x))
 
 
 def drawn(codes, source, draws):
@@ -42,7 +45,7 @@ def test_samples_are_what_pytorch_decodes_from_the_same_codes_to_a_grey_level(co
     probes = codes.sweep([{"source": source, "seed": seed} for seed in range(7)])
     h = torch.tensor([row for p in probes for row in p["inputs"]])
     found = torch.tensor([image for p in probes for image in p["outputs"]])
-    ae, vae = generation.plain_autoencoder(), generation.vae_10()
+    ae, vae = small_autoencoder(), sized_vae(10)
     expected = vae.pixels(h) if source == "vae" else ae.decode(h).clamp(0, 1)
     error = (found - expected).abs().max().item()
     print(f"generation, {source}: {len(h)} codes, at most {255 * error:.3f} grey levels off")
@@ -69,20 +72,16 @@ def test_drawn_codes_of_the_mixture_are_as_likely_as_its_own_in_python(codes, fi
     def mean_density(source):
         return fits["mixture"].log_density(drawn(codes, source, 20)).mean().item()
 
-    own = fits["mixture"].log_density(fits["mixture"](4000, seed=0)).mean().item()
+    draws = fits["mixture"](4000, generator=torch.Generator().manual_seed(0))
+    own = fits["mixture"].log_density(draws).mean().item()
     assert mean_density("mixture") == pytest.approx(own, abs=0.25)
     assert mean_density("gaussian") < own - 5
 
 
 def test_the_mosaic_on_the_screen_shows_the_sixteen_samples(codes):
     codes.set(source="mixture", seed=3)
-    images = torch.tensor(codes.probe()["outputs"])
-    shown = codes.place.locator(".ae-picture canvas:not(.ae-chart)").evaluate(
-        "c => Array.from(c.getContext('2d').getImageData(0, 0, 112, 112).data)"
-    )
-    grey = torch.tensor(shown).view(112, 112, 4)[:, :, 0]
-    tiles = images.view(4, 4, 28, 28).transpose(1, 2).reshape(112, 112)
-    assert (grey - 255 * (1 - tiles)).abs().max() <= 0.51
+    mosaic = codes.place.locator(".ae-picture canvas:not(.ae-chart)")
+    assert_shows(mosaic, codes.probe()["outputs"], columns=4)
 
 
 def test_pressing_the_button_draws_anew_and_the_seed_brings_a_draw_back(codes):
@@ -96,7 +95,7 @@ def test_a_click_on_another_source_moves_the_samples_onto_the_codes(codes):
     vague = codes.probe()["inputs"]
     codes.place.get_by_role("radio", name="fitted mixture").check()
     assert codes.get("source") == "mixture"
-    train = generation.plain_autoencoder().encode(data.mnist("train").x[:10_000])
+    train = small_autoencoder().encode(data.mnist("train").x[:10_000])
 
     def distance(h):
         return torch.cdist(torch.tensor(h), train).min(dim=1).values.median()
@@ -106,11 +105,8 @@ def test_a_click_on_another_source_moves_the_samples_onto_the_codes(codes):
 
 def test_keys_alone_choose_a_source_and_draw(codes):
     codes.place.get_by_role("radio", name="noise N(0, I)").focus()
-    codes.tab.keyboard.press("ArrowDown")
-    assert codes.get("source") == "gaussian"
-    codes.tab.keyboard.press("Tab")
-    codes.tab.keyboard.press("Enter")
-    assert codes.get("seed") == 1
+    codes.keys("ArrowDown", "Tab", "Enter")
+    assert (codes.get("source"), codes.get("seed")) == ("gaussian", 1)
 
 
 def test_a_finger_chooses_and_draws_on_a_narrow_phone(phone):
@@ -118,7 +114,6 @@ def test_a_finger_chooses_and_draws_on_a_narrow_phone(phone):
     codes.place.get_by_text("fitted Gaussian").tap()
     codes.place.get_by_role("button", name="New samples").tap()
     assert (codes.get("source"), codes.get("seed")) == ("gaussian", 1)
-    assert codes.fits()
 
 
 def test_the_text_says_source_score_and_finding(codes):

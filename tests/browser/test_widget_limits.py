@@ -3,11 +3,13 @@
 import pytest
 import torch
 from living import eventually
+from readings import assert_shows
 
 from aecourse import data, weights
 from aecourse.limits import active_units
 from aecourse.vae import binarize, gaussian_kl
 from aecourse.widgets import limits
+from aecourse.widgets.vae import sized_vae
 
 
 @pytest.fixture
@@ -22,15 +24,15 @@ def test_samples_of_all_sizes_are_pytorchs_to_a_grey_level(latent):
         z = torch.tensor([row for p in probes for row in p["inputs"]])
         found = torch.tensor([image for p in probes for image in p["outputs"]])
         assert z.shape == (32, size)
-        worst = max(worst, (found - limits.sized_vae(size).pixels(z)).abs().max().item())
+        worst = max(worst, (found - sized_vae(size).pixels(z)).abs().max().item())
         count += len(z)
     print(f"limits: {count} latents, at most {255 * worst:.3f} grey levels from PyTorch")
     assert count >= 100 and worst <= 1 / 255
 
 
 def test_the_bars_are_the_kl_of_each_unit_over_the_test_digits(latent):
-    x = binarize(data.mnist("test").x, torch.Generator().manual_seed(0))
-    kl, model = torch.tensor(latent.set(size=50)["kl"]), limits.sized_vae(50)
+    x = binarize(data.mnist("test").x, generator=torch.Generator().manual_seed(0))
+    kl, model = torch.tensor(latent.set(size=50)["kl"]), sized_vae(50)
     assert len(kl) == 50 and (kl.diff() <= 0).all()
     assert kl.sum() == pytest.approx(gaussian_kl(*model.encode(x)).mean().item(), rel=1e-4)
     assert (kl > 0.01).sum() == active_units(model, data.mnist("test").x)
@@ -46,36 +48,22 @@ def test_the_number_of_units_in_use_stops_growing(latent):
 
 def test_the_mosaic_on_the_screen_shows_the_sixteen_samples(latent):
     latent.set(size=20, seed=2)
-    images = torch.tensor(latent.probe()["outputs"])
-    shown = latent.place.locator(".ae-picture canvas:not(.ae-chart)").evaluate(
-        "c => Array.from(c.getContext('2d').getImageData(0, 0, 112, 112).data)"
-    )
-    grey = torch.tensor(shown).view(112, 112, 4)[:, :, 0]
-    tiles = images.view(4, 4, 28, 28).transpose(1, 2).reshape(112, 112)
-    assert (grey - 255 * (1 - tiles)).abs().max() <= 0.51
+    mosaic = latent.place.locator(".ae-picture canvas:not(.ae-chart)")
+    assert_shows(mosaic, latent.probe()["outputs"], columns=4)
 
 
 def test_only_the_chosen_size_is_loaded(latent):
-    loaded = "Object.keys(aecoursePacks).filter(name => name.startsWith('limits'))"
-    assert latent.tab.evaluate(loaded) == ["limits_10"]
+    assert latent.loaded() == ["limits_10"]
     latent.set(size=100)
-    assert latent.tab.evaluate(loaded) == ["limits_10", "limits_100"]
+    assert latent.loaded() == ["limits_10", "limits_100"]
 
 
 def test_a_click_on_the_track_and_arrow_keys_choose_a_size(latent):
     latent.press(latent.place.get_by_role("slider", name="latents"), (0.98, 0.5))
     eventually(lambda: latent.get("size") == 100)
-    latent.tab.keyboard.press("ArrowLeft")
+    latent.keys("ArrowLeft")
     assert latent.get("size") == 50
     assert len(latent.probe()["kl"]) == 50
-
-
-def test_a_finger_chooses_and_draws_on_a_narrow_phone(phone):
-    latent = phone("limits")
-    latent.tap(latent.place.get_by_role("slider", name="latents"), (0.98, 0.5))
-    latent.place.get_by_role("button", name="New samples").tap()
-    eventually(lambda: (latent.get("size"), latent.get("seed")) == (100, 1))
-    assert latent.fits()
 
 
 def test_the_text_says_how_many_units_are_in_use(latent):
@@ -84,3 +72,10 @@ def test_the_text_says_how_many_units_are_in_use(latent):
     assert "24 of 100 latents in use" in said and "The other 76 carry nothing" in said
     latent.set(size=2)
     assert "2 of 2 latents in use, ELBO −149" in latent.said()
+
+
+def test_a_finger_chooses_and_draws_on_a_narrow_phone(phone):
+    latent = phone("limits")
+    latent.tap(latent.place.get_by_role("slider", name="latents"), (0.98, 0.5))
+    latent.place.get_by_role("button", name="New samples").tap()
+    eventually(lambda: (latent.get("size"), latent.get("seed")) == (100, 1))

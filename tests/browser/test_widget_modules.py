@@ -1,111 +1,22 @@
-"""The widgets' scripts in a page of their own, as Jupyter and as the book load them.
+"""Each widget in a page of its own, with the scripts and weights of the book.
 
-Only the test of the rows needs a built book.
+No built book is needed.
 """
 
-import base64
 import io
 
 import numpy as np
 import pytest
-import torch
-from living import READY, Living
+from living import READY
 from PIL import Image
-from safetensors.torch import save
-from torch import nn
-from widget_extension import pack_script
+from readings import BLUE
+from start_widgets import pack_script
 
 from aecourse import widgets
 from aecourse.widgets import base
 
 KINDS = [getattr(widgets, name) for name in widgets.__all__]
 each_widget = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-ORANGE, GREEN, BLUE = (230, 159, 0), (0, 158, 115), (0, 114, 178)
-RED, PURPLE = (213, 94, 0), (204, 121, 167)
-ROLES = {  # what a widget draws on its canvases
-    "ComponentSlider": [ORANGE],
-    "CodeMap": [ORANGE],
-    "CodeSource": [ORANGE],
-    "SampleThenRescale": [BLUE, ORANGE, RED, PURPLE],
-    "LatentPlane": [ORANGE],
-    "BetaSlider": [ORANGE, GREEN],
-    "WatchTheBound": [BLUE, ORANGE, RED],
-    "LatentSize": [ORANGE],
-}
-
-
-# --- in the place of Jupyter ---------------------------------------------------------------------
-
-# anywidget's side: a module from a blob, a model, an element that is on the page only later.
-LIVE = """async ({module, css, state, packs}) => {
-  const {default: widget} = await import(
-    URL.createObjectURL(new Blob([module], {type: 'text/javascript'})));
-  const bytes = text => new DataView(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
-  const all = {...state, _packs: Object.fromEntries(
-    Object.entries(packs).map(([name, text]) => [name, bytes(text)]))};
-  const model = {get: name => all[name], set(name, value) { all[name] = value; },
-    on() {}, off() {}, save_changes() {}};
-  const el = document.createElement('div');
-  document.head.append(Object.assign(document.createElement('style'), {textContent: css}));
-  await widget.render({model, el});
-  await new Promise(requestAnimationFrame);
-  document.body.append(el);
-}"""
-
-
-def live(tab, kind):
-    """The widget as Jupyter starts it, before it is on the page."""
-    packs = {key: base64.b64encode(build()).decode() for key, build in kind.packs().items()}
-    tab.evaluate(LIVE, {"module": kind._esm, "css": kind._css, "state": kind().state(),
-                        "packs": packs})  # fmt: skip
-    return tab.locator(".ae-widget").last
-
-
-# How many pixels of the canvases have one of these colours.
-COUNT = """(el, colours) => colours.map(([r, g, b]) => [...el.querySelectorAll('canvas')]
-  .flatMap(canvas => {
-    const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    let found = 0;
-    for (let i = 0; i < data.length; i += 4)
-      if (data[i] === r && data[i + 1] === g && data[i + 2] === b && data[i + 3] === 255) found++;
-    return found;
-  }).reduce((a, b) => a + b, 0))"""
-
-
-@each_widget
-def test_the_module_that_jupyter_gets_parses_and_exports_a_widget(tab, kind):
-    found = tab.evaluate(
-        """async text => {
-          const {default: widget, ...others} = await import(
-            URL.createObjectURL(new Blob([text], {type: 'text/javascript'})));
-          return [Object.keys(widget), typeof widget.render, Object.keys(others)];
-        }""",
-        kind._esm,
-    )
-    assert found == [["render"], "function", []]
-
-
-@pytest.mark.parametrize("name", ROLES)
-def test_a_widget_that_starts_before_it_is_on_the_page_has_its_colours(tab, name):
-    root = live(tab, getattr(widgets, name))
-    assert not root.locator(".ae-error").count()
-    tab.wait_for_function(
-        f"([el, colours]) => ({COUNT})(el, colours).every(count => count >= 10)",
-        arg=[root.element_handle(), ROLES[name]],
-    )
-
-
-def test_two_widgets_of_a_notebook_share_no_id_and_no_group_of_buttons(tab):
-    """Each comes with its own copy of the base."""
-    live(tab, widgets.SampleThenRescale)
-    second = live(tab, widgets.SampleThenRescale)
-    ids = tab.locator("[id]").evaluate_all("all => all.map(element => element.id)")
-    assert len(ids) == 6 and len(set(ids)) == 6
-    second.get_by_role("radio").last.click()
-    assert tab.locator("input[type=radio]:checked").count() == 2
-
-
-# --- in the place of the book --------------------------------------------------------------------
 
 PAGE = """<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf-8"><title>-</title>
 <style>{css}</style>{place}<script type="module">{script}</script></html>"""
@@ -128,6 +39,13 @@ def alone(tab, kind, theme="light"):
     place.evaluate(READY)
     assert not place.locator(".ae-widget > .ae-error").count()
     return place
+
+
+def test_the_scripts_of_all_widgets_can_stand_in_one_page(tab):
+    """Modules that widgets share stand beside each other there: no two may use the same name."""
+    script = base.page_script([kind.script for kind in KINDS], ".")
+    tab.add_script_tag(type="module", content=f"{script}\nglobalThis.ran = true;")
+    tab.wait_for_function("globalThis.ran", timeout=5000)
 
 
 TASKS = """new PerformanceObserver(list => {
@@ -247,137 +165,3 @@ def test_while_it_draws_the_sentence_is_about_what_is_drawn(tab):
     place.get_by_role("textbox", name="Word").fill("three")
     said.get_by_text("Drawing three …").wait_for()
     said.get_by_text("A drawing of three").wait_for()
-
-
-# --- the base ------------------------------------------------------------------------------------
-
-# A widget without a picture: `body` sees what it did in `log`, and every name of the base.
-BARE = """async given => {{
-  {source}
-  const log = [], el = document.createElement('div'), model = new Model({{_says: '', n: 0}});
-  const frames = async () => {{
-    for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
-  }};
-  document.body.append(el);
-  {body}
-}}"""
-
-
-@pytest.fixture
-def inside(tab):
-    """Run JavaScript with the shared modules in scope: inside(body, given) -> what it returns."""
-    source = "\n".join(map(base.joined, base.SHARED))
-    return lambda body, given=None: tab.evaluate(BARE.format(source=source, body=body), given)
-
-
-def test_a_drawing_that_fails_later_says_so_and_can_be_tried_again(inside):
-    found = inside("""
-      const draw = () => { if (model.get('n') === 1) throw new Error('The pen broke.'); };
-      const view = async () => ({draw, describe: () => `n is ${model.get('n')}`});
-      await widget(view).render({model, el});
-      model.set('n', 1);
-      await frames();
-      log.push(el.querySelector('[role=alert].ae-error')?.textContent);
-      model.set('n', 2);
-      el.querySelector('button')?.click();
-      await frames();
-      log.push(el.querySelector('.ae-said')?.textContent);
-      return log;""")
-    assert found == ["The pen broke. The rest of the page works without it.", "n is 2"]
-
-
-def test_a_widget_that_started_at_the_second_try_can_be_stopped(inside):
-    found = inside("""
-      let tries = 0;
-      const view = async () => {
-        if (!tries++) throw new Error('No weights.');
-        return {draw: () => { log.push(model.get('n')); }, describe: () => 'n'};
-      };
-      const stop = await widget(view).render({model, el});
-      el.querySelector('button').click();
-      await frames();
-      const before = log.length;
-      stop();
-      model.set('n', 1);
-      await frames();
-      return [before > 0, log.slice(before)];""")
-    assert found == [True, []]
-
-
-def test_a_drawing_asked_for_at_once_is_not_drawn_again_in_the_next_frame(inside):
-    found = inside("""
-      const view = async () => ({draw: () => { log.push(model.get('n')); }, describe: () => 'n'});
-      await widget(view).render({model, el});
-      await frames();
-      log.length = 0;
-      model.set('n', 1);
-      el.aecourse.redraw();
-      await frames();
-      return log;""")
-    assert found == [1]
-
-
-# --- the maths -----------------------------------------------------------------------------------
-
-
-def test_every_half_is_read_as_numpy_reads_it(inside):
-    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
-    found = inside("""
-      const {tensors} = readPack(Uint8Array.from(given)), {buffer} = tensors.x;
-      return Array.from(new Uint32Array(buffer));""",
-      list(save({"x": torch.from_numpy(halves)})))  # fmt: skip
-    bits = np.array(found, dtype=np.uint32)
-    expected = halves.astype(np.float32).view(np.uint32)
-    numbers = ~np.isnan(halves)
-    assert (bits[numbers] == expected[numbers]).all()  # infinities and both zeros, too
-    assert np.isnan(bits.view(np.float32)[~numbers]).all()
-
-
-def test_base64_is_read_alike_by_old_and_new_browsers(inside):
-    content = bytes(range(256)) * 3 + b"end"
-    for drop in ("", "delete Uint8Array.fromBase64;"):
-        found = inside(f"{drop} return Array.from(bytesOf(given));",
-                       base64.b64encode(content).decode())  # fmt: skip
-        assert bytes(found) == content
-
-
-def test_a_linear_layer_of_many_inputs_is_pytorchs_for_odd_rows_too(inside):
-    torch.manual_seed(0)
-    cases = [
-        (nn.Linear(5, rows, bias=bias), torch.randn(inputs, 5))
-        for rows in (1, 2, 3, 7, 8)
-        for inputs in (1, 4, 6)
-        for bias in (True, False)
-    ]
-    given = [
-        {
-            "x": x.tolist(),
-            "w": layer.weight.flatten().tolist(),
-            "rows": layer.out_features,
-            "b": None if layer.bias is None else layer.bias.tolist(),
-        }
-        for layer, x in cases
-    ]
-    found = inside("""
-      return given.map(({x, w, rows, b}) =>
-        linearAll(x, tensor(Float32Array.from(w), [rows, 5]), b).map(y => Array.from(y)));
-    """, given)  # fmt: skip
-    for (layer, x), y in zip(cases, found, strict=True):
-        assert (torch.tensor(y) - layer(x)).abs().max() < 1e-5, (layer, len(x))
-
-
-# --- in the book ---------------------------------------------------------------------------------
-
-BESIDE = ["trivial", "linear", "autoencoder", "generation", "stochastic", "vae_plane", "vae_beta",
-          "elbo", "limits", "denoising"]  # fmt: skip
-# Where the pictures of each row with several begin.
-TOPS = """el => [...el.querySelectorAll('.ae-row')].filter(row => row.checkVisibility())
-  .map(row => [...row.children].filter(e => e.matches('canvas') || e.querySelector('canvas')))
-  .filter(beside => beside.length > 1)
-  .map(beside => beside.map(e => Math.round(e.getBoundingClientRect().top)))"""
-
-
-@pytest.mark.parametrize("script", BESIDE)
-def test_pictures_of_a_row_stand_side_by_side_at_desktop_width(tab, server, script):
-    rows = Living(tab, server.origin, script).place.evaluate(TOPS)
-    assert rows and all(len(set(tops)) == 1 for tops in rows), rows

@@ -13,8 +13,6 @@ ALL = questions()
 TOPICS = list(dict.fromkeys(question.topic for question in ALL))
 ONLY_ELBO = [int(topic == "elbo") for topic in TOPICS]
 STORE = "localStorage.getItem('aecourse-review')"
-
-
 FRESH = {"chapters": [1] * len(TOPICS), "n": 10, "seed": 1, "position": 0, "choice": -1,
          "checked": False}  # fmt: skip
 
@@ -37,19 +35,13 @@ def plain(text):
     return re.sub(r"`|(?<!\w)\*|\*(?!\w)|[_^]\{([^}]*)\}", lambda m: m[1] or "", text)
 
 
-def settle(quiz):
-    """Wait until what was set is drawn: at most a frame later."""
-    frame = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-    quiz.tab.evaluate(frame)
-
-
 def answer(quiz, option):
     quiz.place.locator(".ae-quiz input").nth(option).click()
     quiz.place.get_by_role("button", name="Check").click()
 
 
 def result(quiz):
-    settle(quiz)
+    quiz.settle()
     return quiz.place.get_by_role("status").inner_text()
 
 
@@ -120,10 +112,9 @@ def test_a_wrong_option_is_explained_beside_the_right_one_with_a_way_back(quiz):
 def test_a_right_option_is_explained_too(quiz):
     question = asked(quiz)[0]
     answer(quiz, question.answer)
-    assert result(quiz).startswith("Right.") and plain(question.why[question.answer]) in result(
-        quiz
-    )
-    assert "Not so" not in result(quiz)
+    said = result(quiz)
+    assert said.startswith("Right.") and plain(question.why[question.answer]) in said
+    assert "Not so" not in said
 
 
 def test_nothing_is_explained_before_an_answer_and_checking_without_one_asks_for_it(quiz):
@@ -136,7 +127,7 @@ def test_nothing_is_explained_before_an_answer_and_checking_without_one_asks_for
 
 def test_a_given_answer_cannot_be_changed(quiz):
     answer(quiz, 0)
-    settle(quiz)
+    quiz.settle()
     assert quiz.place.locator(".ae-quiz input:disabled").count() == 4
 
 
@@ -158,7 +149,7 @@ def test_a_draw_ends_with_its_result_and_the_sections_to_read_again(quiz):
     for i, question in enumerate(five):
         answer(quiz, question.answer if i < 3 else (question.answer + 1) % 4)
         quiz.place.get_by_role("button", name="Next question" if i < 4 else "Result").click()
-    settle(quiz)
+    quiz.settle()
     shown = quiz.place.locator("ul").inner_text()
     assert "3 of 5 right" in quiz.place.inner_text()
     assert all(question.title in shown for question in five[3:])
@@ -166,12 +157,12 @@ def test_a_draw_ends_with_its_result_and_the_sections_to_read_again(quiz):
 
 
 def test_the_score_is_said_kept_over_a_reload_and_cleared_on_demand(tab, server):
-    quiz = Living(tab, server.origin, "review")
+    quiz = Living.opened(tab, server.origin, "review")
     question = asked(quiz)[0]
     answer(quiz, question.answer)
     assert "1 right of 1 answered" in quiz.said()
     assert tab.evaluate(f"JSON.parse({STORE})") == {question.id: 1}
-    again = Living(tab, server.origin, "review")
+    again = Living.opened(tab, server.origin, "review")
     assert "1 right of 1 answered" in again.said()
     again.place.get_by_role("button", name="Clear score").click()
     assert "0 right of 0 answered" in again.said() and tab.evaluate(STORE) == "{}"
@@ -185,7 +176,7 @@ def test_a_browser_that_keeps_nothing_or_nonsense_still_asks(browser, server, ke
         f"Storage.prototype.getItem = () => {{ {get} }};"
         "Storage.prototype.setItem = () => { throw new Error('full') };"
     )
-    quiz = Living(page, server.origin, "review")
+    quiz = Living.opened(page, server.origin, "review")
     answer(quiz, asked(quiz)[0].answer)
     assert "1 right of 1 answered" in quiz.said()
     page.close()
@@ -197,7 +188,7 @@ def test_chapters_can_be_left_out_and_none_at_all_asks_for_one(quiz):
         box.click()
     assert quiz.get("chapters") == [1] + [0] * 10 and {q.topic for q in asked(quiz)} == {"trivial"}
     quiz.place.get_by_role("checkbox").first.click()
-    settle(quiz)
+    quiz.settle()
     assert "Choose at least one chapter" in quiz.place.inner_text()
 
 
@@ -205,22 +196,17 @@ def test_chapters_can_be_left_out_and_none_at_all_asks_for_one(quiz):
 
 
 def test_the_keyboard_alone_answers_and_goes_on_and_the_focus_follows(quiz):
-    tab = quiz.tab
-
     def focused():
-        settle(quiz)
-        return tab.evaluate("document.activeElement.textContent")
+        quiz.settle()
+        return quiz.tab.evaluate("document.activeElement.textContent")
 
     question, following = asked(quiz)[:2]
     quiz.place.locator(".ae-quiz legend").focus()
-    tab.keyboard.press("Tab")
-    tab.keyboard.press("Space")
-    for _ in range(question.answer):
-        tab.keyboard.press("ArrowDown")
+    quiz.keys("Tab", "Space", *["ArrowDown"] * question.answer)
     assert quiz.get("choice") == question.answer
-    tab.keyboard.press("Enter")
+    quiz.keys("Enter")
     assert focused() == "Next question" and result(quiz).startswith("Right.")
-    tab.keyboard.press("Enter")
+    quiz.keys("Enter")
     assert focused() == plain(following.question)
     assert quiz.get("position") == 1 and quiz.get("choice") == -1
 

@@ -3,9 +3,11 @@
 import pytest
 import torch
 from living import assert_quick
-from strokes import drag, grey, sheet_of, stroke_times, touch
+from readings import assert_shows
+from strokes import drag, sheet_of, stroke_times, touch
 
 from aecourse import data
+from aecourse.generation import DigitClassifier
 from aecourse.trivial import squared_error
 from aecourse.widgets.denoising import restorer
 from aecourse.widgets.trivial import small_autoencoder
@@ -45,8 +47,7 @@ def test_pictures_and_numbers_on_the_screen_are_the_networks_answers(drawing):
     x, outputs = torch.tensor(probe["inputs"]), torch.tensor(probe["outputs"])
     canvases = drawing.place.locator(".ae-results canvas").all()
     for canvas, output in zip(canvases, outputs, strict=True):
-        shown = torch.tensor(grey(canvas))
-        assert (shown - 255 * (1 - output.clamp(0, 1))).abs().max() <= 0.51
+        assert_shows(canvas, output)
     errors = squared_error(outputs, x.expand_as(outputs)).tolist()
     told = drawing.place.locator(".ae-number").all_inner_texts()
     assert told[0] == "error 0"
@@ -99,8 +100,7 @@ def test_eraser_undo_and_clear(drawing):
 
 def test_the_keyboard_alone_draws(drawing):
     sheet_of(drawing).focus()
-    for key in ("ArrowUp", "Space", "ArrowRight", "ArrowRight", "Space", "ArrowDown"):
-        drawing.tab.keyboard.press(key)
+    drawing.keys("ArrowUp", "Space", "ArrowRight", "ArrowRight", "Space", "ArrowDown")
     ink = torch.tensor(drawing.get("drawing")).view(28, 28)
     assert (ink[13, 14:17] == 255).all() and ink[17].sum() == 0
     assert "Pen up at column 17, row 15" in sheet_of(drawing).get_attribute("aria-label")
@@ -132,8 +132,6 @@ def test_a_drawing_from_python_is_where_the_next_stroke_goes_on(drawing):
 
 
 def test_the_bottleneck_turns_trousers_into_an_eight_as_the_chapter_says(drawing):
-    from aecourse.generation import DigitClassifier
-
     _, narrow, _ = drawing.probe()["outputs"]
     assert DigitClassifier.trained().predict(torch.tensor([narrow]).clamp(0, 1)).item() == 8
 
