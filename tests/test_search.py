@@ -4,7 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-import search_extension
+import search_chinese
 from sphinx.search.en import SearchEnglish
 
 PAGE = """<nav>menu</nav><article>
@@ -22,7 +22,7 @@ TEXTS = {"a": "1. Codes (编码) First words. x = 1 A hint for you Last words.",
 
 @pytest.fixture
 def language():
-    return search_extension.BesideChinese({})
+    return search_chinese.BesideChinese({})
 
 
 def test_the_index_gets_every_word_that_is_not_chinese(language):
@@ -40,7 +40,7 @@ def test_english_is_split_and_stemmed_as_by_sphinx(language):
 
 
 def test_a_section_has_its_own_text_only():
-    texts = search_extension.texts_of(PAGE)
+    texts = search_chinese.texts_of(PAGE)
     assert texts == TEXTS and list(texts) == ["a", "c", "d"]
 
 
@@ -50,8 +50,8 @@ def test_one_script_holds_the_texts_of_all_pages(tmp_path):
     builder = SimpleNamespace(name="html", get_outfilename=lambda page: tmp_path / f"{page}.html")
     env = SimpleNamespace(found_docs={"page"})
     app = SimpleNamespace(builder=builder, env=env, outdir=tmp_path)
-    search_extension.write_texts(app, ValueError("the build has failed"))
-    assert not (tmp_path / search_extension.TEXTS).exists()
-    search_extension.write_texts(app, None)
-    script = (tmp_path / search_extension.TEXTS).read_text(encoding="utf-8")
+    search_chinese.write_texts(app, ValueError("the build has failed"))
+    assert not (tmp_path / search_chinese.TEXTS).exists()
+    search_chinese.write_texts(app, None)
+    script = (tmp_path / search_chinese.TEXTS).read_text(encoding="utf-8")
     assert json.loads(script.removeprefix("BOOK_TEXTS = ").rstrip(";\n")) == {"page": TEXTS}

@@ -7,13 +7,17 @@ import re
 import tomllib
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import downloads
-import light_pages
+import fill_head
+import lighten
 import print_book
 import pytest
-import site_extension
+import show_api
 from docutils.core import publish_doctree
+from sphinx.builders.html._assets import _JavaScript as JavaScript
 from sphinx.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,7 +38,7 @@ def test_the_wheel_holds_every_file_that_the_package_reads():
 
 def test_installing_the_package_replaces_nothing_that_is_there():
     """Colab brings its own PyTorch: a pin would download another one."""
-    pinned = [d for d in PROJECT["project"]["dependencies"] if re.search(r"[=<~]", d)]
+    pinned = [d for d in PROJECT["project"]["dependencies"] if re.search(r"==|<|~=|!=", d)]
     assert not pinned, pinned
 
 
@@ -50,12 +54,6 @@ def test_binder_the_container_and_the_workflow_install_what_the_book_was_tested_
 # --- addresses -----------------------------------------------------------------------------------
 
 
-class Config:
-    def __init__(self):
-        self.html_theme_options = {}
-        self.html_baseurl = "left from before"
-
-
 @pytest.fixture
 def configured(monkeypatch):
     for name in ("BOOK_URL", "READTHEDOCS_CANONICAL_URL", "BOOK_REPOSITORY", "BOOK_BRANCH"):
@@ -64,8 +62,9 @@ def configured(monkeypatch):
     def configure(**variables):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        config = Config()
-        site_extension.use_addresses(None, config)
+        config = SimpleNamespace(html_theme_options={}, html_additional_pages={}, extensions=[])
+        app = SimpleNamespace(setup_extension=config.extensions.append)
+        fill_head.use_addresses(app, config)
         return config
 
     return configure
@@ -74,11 +73,14 @@ def configured(monkeypatch):
 def test_without_an_address_nothing_absolute_and_no_dead_button(configured):
     config = configured()
     assert config.html_baseurl == "" and config.html_theme_options == {}
+    assert not config.extensions and not config.html_additional_pages
 
 
 def test_addresses_come_from_the_environment(configured):
     config = configured(BOOK_URL="https://host/book/", BOOK_REPOSITORY="https://github.com/a/b")
-    assert config.html_baseurl == "https://host/book/"
+    assert config.html_baseurl == config.ogp_site_url == "https://host/book/"
+    assert set(config.extensions) == {"sphinx_sitemap", "sphinxext.opengraph"}
+    assert config.ogp_image and "404" in config.html_additional_pages
     buttons = config.html_theme_options["launch_buttons"]
     assert set(buttons) == {"binderhub_url", "colab_url"}
     assert config.html_theme_options["repository_url"] == "https://github.com/a/b"
@@ -98,17 +100,23 @@ def test_an_address_that_is_none_is_refused(configured, value):
 # --- the head of a page --------------------------------------------------------------------------
 
 
-def test_a_description_is_the_first_paragraph_without_glosses_and_not_too_long():
+def test_a_description_is_the_first_words_without_glosses_and_not_too_long():
     tree = publish_doctree("Title\n=====\n\nA code (编码) is short. " + "It goes on. " * 30)
-    about = site_extension.describe(tree)
+    about = fill_head.describe(tree)
     assert about.startswith("A code is short. It goes on.")
-    assert len(about) <= site_extension.LONGEST and about.endswith(".")
+    assert len(about) <= fill_head.LONGEST and about.endswith("…")
+
+
+def test_a_chapters_description_is_what_one_learns_in_it():
+    box = "   Learning goals\n\n   - say :math:`x \\in X`;\n   - say when.\n   - see (见) it."
+    tree = publish_doctree(f"Title\n=====\n\nText.\n\n.. admonition::\n{box}\n")
+    assert fill_head.describe(tree) == "You learn to say when; see it."
 
 
 def test_a_title_says_chapter_and_book():
-    title = site_extension.title_of({"title": "<span>2. </span>The plane (平面)"})
+    title = fill_head.title_of({"title": "<span>2. </span>The plane (平面)"})
     assert title == "2. The plane · Autoencoders, executed"
-    front = site_extension.title_of({"title": "Autoencoders, executed"})
+    front = fill_head.title_of({"title": "Autoencoders, executed"})
     assert front.count("executed") == 1
 
 
@@ -119,18 +127,62 @@ def test_only_rules_of_classes_in_use_stay():
     css = (
         ".a, .b:hover { color: red } .gone { x: y } @media print { .gone { x: y } .b { c: d } }"
         ' p::after { content: "}" } :not(.gone) > .a { e: f } @font-face { font-family: g }'
+        " @keyframes move { from { h: i } to { j: k }} p:is(.gone, .a) { l: m } @import 'n.css';"
+        " @media (width > 9px) { #gone { o: p } }"
     )
-    kept = light_pages.trim(css, {"a", "b"})
-    assert ".gone {" not in kept and ".gone{" not in kept
-    for part in (".a, .b:hover{", "@media print{", '"}"', ":not(.gone) > .a{", "@font-face{"):
+    kept = lighten.trim(css, {"a", "b"})
+    parts = [".a, .b:hover {", '"}"', ":not(.gone) > .a {", "@font-face {", "p:is(.gone, .a) {"]
+    for part in [*parts, "@media print {.b { c: d }}", "{ from { h: i } to { j: k }}"]:
         assert part in kept, part
+    assert ".gone {" not in kept and "#gone" not in kept and "@import" not in kept
+
+
+def test_scripts_wait_and_the_options_of_inline_ones_come_inline(tmp_path):
+    (tmp_path / "documentation_options.js").write_text("const OPTIONS = {}", encoding="utf-8")
+    scripts = [JavaScript("documentation_options.js"), JavaScript("", body="go()"),
+               JavaScript("a.js", priority=7, id="b")]  # fmt: skip
+    app, context = SimpleNamespace(outdir=tmp_path), {"css_files": [], "script_files": scripts}
+    lighten.lighten_head(app, "search", "", context, None)
+    assert context["script_files"] is scripts
+    lighten.lighten_head(app, "chapters/index", "", context, None)
+    options, inline, later = context["script_files"]
+    assert options == JavaScript("", body="const OPTIONS = {}") and inline == scripts[1]
+    assert later == JavaScript("a.js", priority=7, id="b", defer="defer")
 
 
 def test_a_picture_gets_its_size_and_waits(tmp_path):
-    light_pages.Image.new("L", (40, 20)).save(tmp_path / "a.png")
-    page = '<img alt="x" src="a.png" style="width: 20px;"/><img src="data:image/png;base64,AA">'
-    done = light_pages.patient_pictures(page, tmp_path, {})
-    assert 'width="20" height="10" loading="lazy"' in done and done.count("loading") == 1
+    lighten.Image.new("L", (40, 20)).save(tmp_path / "a.png")
+    writer = SimpleNamespace(builder=SimpleNamespace(srcdir=tmp_path), body=["before <img >"])
+    base = "sphinx.writers.html5.HTML5Translator.visit_image"
+    with mock.patch(base, lambda self, node: self.body.append('<img alt="x" src="y"/>')):
+        lighten.visit_image(writer, {"uri": "a.png"})
+        lighten.visit_image(writer, {"uri": "a.svg"})
+    first, sized, other = writer.body
+    assert 'width="40" height="20" loading="lazy"' in sized
+    assert first == "before <img >" and "width" not in other
+
+
+# --- the API page --------------------------------------------------------------------------------
+
+
+def test_an_object_of_the_api_leads_to_its_lines(monkeypatch):
+    monkeypatch.setenv("BOOK_REPOSITORY", "https://host/a/b/")
+    monkeypatch.setenv("BOOK_BRANCH", "next")
+    address = show_api.lines_of("py", {"module": "aecourse.vae", "fullname": "VAE.encode"})
+    found = re.fullmatch(r"https://host/a/b/blob/next/(.*)#L(\d+)-L(\d+)", address)
+    path, first, last = found.groups()
+    lines = (ROOT / path).read_text(encoding="utf-8").splitlines()[int(first) - 1 : int(last)]
+    assert path == "aecourse/vae.py" and lines[0].strip().startswith("def encode(")
+    assert lines[-1].strip().startswith("return ")
+    for nothing in ("VAE.no_such_thing", "log", "pi"):  # missing, built in, a number
+        assert show_api.lines_of("py", {"module": "aecourse.vae", "fullname": nothing}) is None
+
+
+def test_the_api_page_lists_every_shipped_file_of_weights():
+    table = show_api.weights_table().splitlines()
+    shipped = sorted(path.stem for path in show_api.WEIGHTS.glob("*.safetensors"))
+    assert sorted(re.findall(r"`(.+?)`", "\n".join(table))) == shipped
+    assert len({row.count("|") for row in table}) == 1
 
 
 # --- downloads -----------------------------------------------------------------------------------

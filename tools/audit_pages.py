@@ -29,7 +29,8 @@ import chromium  # noqa: E402  (the tests' own way of finding a browser)
 
 HTML = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "html")).resolve()
 RESULTS = ROOT / "benchmarks" / "pages.json"
-GOALS = {"performance": 90, "accessibility": 100, "best-practices": 95, "seo": 95}
+GOALS = {"performance": 90, "accessibility": 100, "best-practices": 100, "seo": 100}
+RUNS = 3  # of each page; the one in the middle counts, as a busy machine slows one or the other
 TIMES = {"largest-contentful-paint": "largest paint, s", "total-blocking-time": "blocked, s"}
 
 
@@ -108,7 +109,8 @@ def main(words: list[str]) -> int:
         browser = chromium.find(playwright)
     home, rows, missed = serve(), {}, 0
     for page in pages:
-        report = lighthouse(program, browser, f"{home}/chapters/{page.name}")
+        reports = [lighthouse(program, browser, f"{home}/chapters/{page.name}") for _ in range(RUNS)]
+        report = sorted(reports, key=lambda r: r["categories"]["performance"]["score"])[RUNS // 2]
         rows[page.stem] = row = summary(report)
         missed += any(row[name] < goal for name, goal in GOALS.items())
         print(page.stem, row, *failures(report), flush=True)

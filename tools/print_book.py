@@ -89,10 +89,8 @@ def article(page: str, pages: list[str]) -> str:
 def document() -> str:
     """All pages as one HTML text."""
     pages = order()
-    first = (HTML / f"{pages[0]}.html").read_text(encoding="utf-8")
-    css = (HTML / "chapters" / re.search(r'href="([^"]+/book-\w+\.css)"', first)[1]).resolve()
+    css = (HTML / "_static" / "styles" / "book.css").as_uri()
     maths = (HTML / "_static" / "typeset.js").as_uri()
-    mathjax = (HTML / "_static" / "mathjax" / "startup.js").as_uri()
     some = next(t for p in pages if "window.MathJax =" in
                 (t := (HTML / f"{p}.html").read_text(encoding="utf-8")))  # fmt: skip
     config = re.search(r"<script>(window\.MathJax = .*?)</script>", some, re.S)[1]
@@ -100,9 +98,8 @@ def document() -> str:
     return f"""<!DOCTYPE html>
 <html lang="en" data-theme="light"><head><meta charset="utf-8">
 <title>Autoencoders, executed</title>
-<link rel="stylesheet" href="{css.as_uri()}"><style>{STYLE}</style>
-<script>{config}</script><script defer src="{maths}" data-mathjax="{mathjax}"
- data-slice="1e6"></script>
+<link rel="stylesheet" href="{css}"><style>{STYLE}</style>
+<script>{config}</script><script defer src="{maths}" data-slice="1e6"></script>
 </head><body><main class="bd-main"><div class="bd-content">
 <div class="bd-article-container" style="max-width: none">{articles}</div></div></main>
 </body></html>"""

@@ -33,7 +33,7 @@ def main(names):
             tab = browser.new_page(viewport={"width": 720, "height": 1400}, color_scheme="light",
                                    reduced_motion="reduce")  # fmt: skip
             tab.add_init_script("Math.random = () => 0.5")  # the same question each time
-            living = Living(tab, HTML.as_uri(), name)
+            living = Living.opened(tab, HTML.as_uri(), name)
             tab.wait_for_timeout(3000)  # until what comes bit by bit has come
             shot = living.place.locator(".ae-widget").screenshot()
             still = Image.open(io.BytesIO(shot)).convert("RGB")
