@@ -70,9 +70,8 @@ audit: $(STAMP)  ## Lighthouse on every page, stored in benchmarks/pages.json (a
 stills: $(STAMP)  ## photograph the widgets for print and pages without JavaScript (after `make book`)
 	$(BIN)/python tools/stills.py
 
-weights: $(STAMP)  ## train the shipped weights again
-	$(BIN)/python -m aecourse.weights
-	$(BIN)/python -m aecourse.weights.few_labels
+weights: $(STAMP)  ## train shipped weights again (NAME=restorer; without a name: list them)
+	$(BIN)/python -m aecourse.recipes $(NAME)
 
 clean:  ## remove the built book and caches (keeps .venv)
 	rm -rf _build .pytest_cache .ruff_cache

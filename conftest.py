@@ -4,6 +4,9 @@ import os
 
 import matplotlib
 import pytest
+from jaxtyping import install_import_hook
+
+install_import_hook("aecourse", "shapes.on_return")  # signatures are checked: see tests/shapes.py
 
 pytest_plugins = ["nbval_approx"]
 

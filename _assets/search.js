@@ -1,6 +1,6 @@
 /* The search page, on top of Sphinx's searchtools.js. English is looked up in Sphinx's index,
    Chinese in the texts of the pages: a page is found if it holds every word of both. The excerpts
-   are cut from the same texts, so no page is fetched. See tools/search_extension.py. */
+   are cut from the same texts, so no page is fetched. See _ext/search_chinese.py. */
 (() => {
   const CHINESE = /[㐀-鿿]+/g;
   const isChinese = word => word.search(CHINESE) === 0;  // `splitQuery` sees to the rest of it

@@ -4,18 +4,19 @@
 (() => {
   // Milliseconds of work between two chances for the reader (a printer asks for all at once).
   const SLICE = document.currentScript.dataset.slice ?? 5;
+  const BLOCKS = '.bd-article > section > *';  // mostly sections
   const pause = () => new Promise(done => {
     const channel = new MessageChannel();
     channel.port1.onmessage = done;
     channel.port2.postMessage(0);
   });
 
-  // From the section on the screen to the end of the page, then from its start.
+  // From the block on the screen to the end of the page, then from its start.
   function inReadingOrder() {
     const formulas = [...document.querySelectorAll('.math')];
     const below = formulas.findIndex(formula => {
-      const section = formula.closest('.bd-article > section > section');
-      return section?.getBoundingClientRect().bottom > 0;
+      const block = formula.closest(BLOCKS);
+      return block?.getBoundingClientRect().bottom > 0;
     });
     return [...formulas.slice(Math.max(0, below)), ...formulas.slice(0, Math.max(0, below))];
   }
@@ -31,9 +32,10 @@
       while (formulas.length && letters + formulas[0].textContent.length < SLICE * speed);
       page.clear();  // forget the formulas that are done
       await MathJax.typesetPromise(batch);
+      batch.at(-1).getBoundingClientRect();  // lay its block out, too
       speed = (speed + letters / (performance.now() - start)) / 2;
     }
-    reachAll();
+    await settle();
   }
 
   // MathJax measures the font around every formula, and each time the whole page is laid out.
@@ -52,31 +54,38 @@
     }
   }
 
-  // What scrolls sideways can be reached by keyboard: looked for in the sections that are laid
-  // out, when one comes near and when all formulas are done.
-  const SCROLLING = 'pre, .cell_output > .output, .pst-scrollable-table-container, .math';
-  function reach(root) {
-    for (const box of root.querySelectorAll(SCROLLING)) {
-      if (!box.checkVisibility({contentVisibilityAuto: true})) continue;
-      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
-      else box.removeAttribute('tabindex');
+  // Lay out one block after the other, also those far from the screen, and let wide formulas be
+  // reached by keyboard. Whoever asks for the layout of the whole page next, as the theme does to
+  // let code and tables be reached, has it at once, and the reader never waits for all of it.
+  async function settle() {
+    for (const block of document.querySelectorAll(BLOCKS)) {
+      await pause();
+      block.lastElementChild?.getBoundingClientRect();
+      const formulas = [...block.querySelectorAll('div.math')];
+      const wide = formulas.map(box => box.scrollWidth > box.clientWidth + 1);
+      formulas.forEach((box, i) => box.tabIndex = wide[i] ? 0 : -1);
     }
   }
   let waiting;
-  const reachAll = () => { clearTimeout(waiting); waiting = setTimeout(reach, 300, document); };
-  addEventListener('resize', reachAll);
-  document.addEventListener('contentvisibilityautostatechange', ({target, skipped}) => {
-    if (!skipped) setTimeout(reach, 0, target);
+  addEventListener('resize', () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(settle, 200);
   });
+  // What a box hid until it was opened may be wide, too: the theme looks when the size changes.
+  addEventListener('toggle', () => dispatchEvent(new Event('resize')), true);
 
+  // The theme looks at the page when all is loaded; after that, formulas may change it.
+  const loaded = new Promise(done => addEventListener('load', done));
+  const ready = Promise.all([new Promise(requestAnimationFrame).then(settle), loaded]);
   const config = window.MathJax ??= {}, script = document.createElement('script');
+  config.chtml = {...config.chtml, adaptiveCSS: false};  // it would restyle all with each formula
   config.loader = {load: ['core', 'input/tex', 'output/chtml', 'a11y/assistive-mml']};
   config.options = {...config.options, renderActions: {metrics: [110, measure, '', false]}};
   config.startup = {};
   config.startup.promise = new Promise((done, failed) => {
-    config.startup.pageReady = () => typesetAll().then(done, failed);
+    config.startup.pageReady = () => ready.then(typesetAll).then(done, failed);
     script.onerror = failed;
   });
-  script.src = document.currentScript.dataset.mathjax;
-  requestAnimationFrame(() => setTimeout(() => document.head.append(script)));
+  script.src = new URL('mathjax/startup.js', document.currentScript.src);
+  document.head.append(script);
 })();

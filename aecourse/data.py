@@ -1,13 +1,15 @@
-"""The two image sets of the book, read from files inside the package: no download, ever."""
+"""The two image sets of the book, read from files inside the package, and batches of tensors."""
 
 import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from io import BytesIO
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from aecourse import validate
@@ -22,57 +24,55 @@ CLOTHES = (
 )  # fmt: skip
 
 
+# --- images --------------------------------------------------------------------------------------
+
+
 class Images(NamedTuple):
     """Images and their labels.
 
     Attributes
     ----------
-    x : Tensor of shape (N, 784), float32 in [0, 1]
-        One image a row, 28 x 28 pixels row by row; 0 is background, 1 is ink.
-    y : Tensor of shape (N,), int64 in 0 ... 9
+    x
+        One image a row, 28 x 28 pixels in [0, 1], row by row; 0 is background, 1 is ink.
+    y
+        From 0 to 9.
     """
 
-    x: Tensor
-    y: Tensor
+    x: Float[Tensor, "N 784"]
+    y: Int[Tensor, "N"]
 
 
-def mnist(split):
+def mnist(split: Literal["train", "test"]) -> Images:
     """Handwritten digits (LeCun et al., 1998): 60 000 to train, 10 000 to test.
 
     The tensors are cached and shared by all callers: work on a copy if you want to write into
     them. A write by an in-place operation of torch is noticed at the next call, which then reads
     the file again; a write through ``.numpy()`` or ``.data`` is not.
 
-    Parameters
-    ----------
-    split : {"train", "test"}
-
-    Returns
-    -------
-    Images
-
     Raises
     ------
-    ValueError
-        If `split` is neither "train" nor "test".
     OSError
         If the file is missing or its SHA-256 is not the expected one.
+
+    Examples
+    --------
+    >>> x, y = mnist("test")
+    >>> x.shape, y[:5].tolist()
+    (torch.Size([10000, 784]), [7, 2, 1, 0, 4])
     """
     return _shared("mnist.npz", split)
 
 
-def fashion(split):
+def fashion(split: Literal["train", "test"]) -> Images:
     """Clothes (Fashion-MNIST, Xiao et al., 2017): a subset of 10 000 to train, 2 000 to test.
 
-    Cached and shared as in `mnist`; same parameters, result and errors. `CLOTHES` names the
-    ten labels.
+    Cached and shared as in `mnist`, with the same errors. `CLOTHES` names the ten labels.
     """
     return _shared("fashion_mnist_subset.npz", split)
 
 
 def _shared(filename, split):
-    if split not in ("train", "test"):
-        raise ValueError(f"split must be 'train' or 'test', got {split!r}")
+    validate.choice(split, "split", ("train", "test"))
     cached = _load(filename)[split]
     if any(t._version for t in cached):  # torch counts in-place writes, also through views
         _load.cache_clear()
@@ -106,53 +106,28 @@ def _images(arrays, split):
     return Images(pixels / 255, labels.long())
 
 
-def batches(x, batch_size, *, y=None, seed, shuffle=True):
-    """Mini-batches of tensors in memory, to be iterated once per epoch.
-
-    Each pass is a new permutation that depends on (seed, pass number) alone, so two runs see
-    the same batches whatever else draws random numbers. A batch is one indexing operation.
-
-    Parameters
-    ----------
-    x : Tensor of shape (N, ...)
-    batch_size : int >= 1
-        The last batch of a pass is smaller if `batch_size` does not divide N.
-    y : Tensor of shape (N, ...), optional
-        If given, a batch is the pair (x, y), else x alone.
-    seed : int >= 0
-    shuffle : bool
-        False keeps the order in every pass.
-
-    Returns
-    -------
-    Batches
-        Iterable any number of times; `len()` is the number of batches in a pass.
-
-    Raises
-    ------
-    ValueError
-        If `x` is empty or no tensor, `y` has another length, `batch_size` < 1 or `seed` < 0.
-    """
-    return Batches(x, batch_size, y, seed, shuffle)
+# --- batches -------------------------------------------------------------------------------------
 
 
 class Batches:
-    """What `batches` returns."""
+    """What `batches` returns: iterable any number of times, `len()` batches in each pass."""
 
-    def __init__(self, x, batch_size, y, seed, shuffle):
-        if not isinstance(x, Tensor) or x.ndim == 0 or len(x) == 0:
-            raise ValueError(f"x must be a tensor with at least one row, got {_describe(x)}")
-        if y is not None and (not isinstance(y, Tensor) or y.ndim == 0 or len(y) != len(x)):
-            raise ValueError(f"y must be a tensor with {len(x)} rows as x, got {_describe(y)}")
-        self.x, self.y, self.shuffle = x, y, bool(shuffle)
+    def __init__(
+        self, x: Shaped[Tensor, "N ..."], batch_size: int, y: Shaped[Tensor, "N ..."] | None,
+        seed: int, shuffle: bool,
+    ):  # fmt: skip
+        self.x, self.y = validate.rows(x), y
+        if y is not None and len(validate.rows(y, "y")) != len(x):
+            raise ValueError(f"y must have {len(x)} rows as x, got {validate.describe(y)}")
         self.batch_size = validate.integer(batch_size, "batch_size")
         self.seed = validate.integer(seed, "seed", low=0)
+        self.shuffle = validate.flag(shuffle, "shuffle")
         self.passes = 0
 
-    def __len__(self):
+    def __len__(self) -> int:
         return -(-len(self.x) // self.batch_size)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator:
         order = self._permutation(self.passes)
         self.passes += 1
         for rows in order.split(self.batch_size):
@@ -166,5 +141,59 @@ class Batches:
         return torch.randperm(len(self.x), generator=generator).to(self.x.device)
 
 
-def _describe(value):
-    return f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+def batches(
+    x: Shaped[Tensor, "N ..."], batch_size: int, *, y: Shaped[Tensor, "N ..."] | None = None,
+    seed: int, shuffle: bool = True,
+) -> Batches:  # fmt: skip
+    """Mini-batches of tensors in memory, to be iterated once per epoch.
+
+    Each pass is a new permutation that depends on (seed, number of the pass) alone, so two runs
+    see the same batches whatever else draws random numbers. A batch is one indexing operation.
+
+    Parameters
+    ----------
+    batch_size
+        The last batch of a pass is smaller if `batch_size` does not divide N.
+    y
+        If given, a batch is the pair (x, y), else x alone.
+    shuffle
+        False keeps the order in every pass.
+
+    Examples
+    --------
+    >>> [x.tolist() for x in batches(torch.arange(5), 2, seed=0, shuffle=False)]
+    [[0, 1], [2, 3], [4]]
+    """
+    return Batches(x, batch_size, y, seed, shuffle)
+
+
+# --- noise ---------------------------------------------------------------------------------------
+
+
+def draw(
+    random: Callable[..., Tensor], shape: Sequence[int], like: Tensor,
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, "..."]:  # fmt: skip
+    """Random numbers of this shape in the dtype and on the device of `like`.
+
+    They are drawn where the generator lives and then moved, so that one generator gives the same
+    numbers to a model on any device. Torch's global one (None) draws on the device of `like`.
+
+    Parameters
+    ----------
+    random
+        `torch.randn` or `torch.rand`.
+
+    Examples
+    --------
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> draw(torch.rand, (1, 2), torch.zeros(3), generator)
+    tensor([[0.4963, 0.7682]])
+    """
+    validate.function(random, "random")
+    validate.widths(shape, "shape", at_least=0)
+    if not isinstance(like, Tensor) or not like.is_floating_point():
+        raise ValueError(f"like must be a torch.Tensor of floats, got {validate.describe(like)}")
+    validate.generator(generator)
+    device = like.device if generator is None else generator.device
+    return random(shape, generator=generator, device=device, dtype=like.dtype).to(like.device)

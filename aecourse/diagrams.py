@@ -7,8 +7,12 @@ flows from the loss back to the part that it points at, and a bar at its head me
 there.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
+
+from aecourse import validate
 
 COLOURS = {
     "data": "currentColor",
@@ -28,11 +32,11 @@ class Part(NamedTuple):
 
     Attributes
     ----------
-    role : {"data", "encoder", "code", "decoder", "noise"}
-        Fixes shape and colour.
-    label : str
+    role
+        "data", "encoder", "code", "decoder" or "noise": fixes form and colour.
+    label
         Written inside: a symbol or a short word.
-    shape : str
+    shape
         Written below a tensor, for example "784".
     """
 
@@ -41,64 +45,82 @@ class Part(NamedTuple):
     shape: str = ""
 
 
+@dataclass(frozen=True)
 class Diagram:
     """What `diagram` returns; Jupyter shows it as a figure with its caption."""
 
-    def __init__(self, html, alt):
-        self.html, self.alt = html, alt
+    html: str
+    alt: str
 
     def _repr_html_(self):
         return self.html
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return self.alt
 
 
-def diagram(parts, *, noise=(), gradients=(), caption, alt):
+def diagram(
+    parts: Sequence[tuple[str, ...]], *, noise: Sequence[tuple] = (),
+    gradients: Sequence[tuple[int, int, bool]] = (), caption: str, alt: str,
+) -> Diagram:  # fmt: skip
     """Draw a chain of parts.
 
     Parameters
     ----------
-    parts : sequence of Part or of tuples (role, label[, shape])
-    noise : sequence of (position, label[, shape])
-        Noise that enters the part at `position` from above: a circle with an arrow down.
-    gradients : sequence of (start, end, stopped)
-        Positions in `parts` (negative ones count from the right) between which a gradient
-        flows from right to left; `stopped` draws the bar.
-    caption, alt : str
+    parts
+        Each a `Part`, or a tuple (role, label) or (role, label, shape).
+    noise
+        Each (position, label) or (position, label, shape): noise that enters the part at this
+        position from above, a circle with an arrow down.
+    gradients
+        Each (start, end, stopped): positions in `parts` (negative ones count from the right)
+        between which a gradient flows from right to left; `stopped` draws the bar.
+    caption, alt
         What to see; the same for a reader who does not see it. Plain text.
 
-    Returns
-    -------
-    Diagram
-
-    Raises
-    ------
-    ValueError
-        For an unknown role, or an empty caption or alt.
+    Examples
+    --------
+    >>> diagram([("data", "x", "784"), ("encoder", "g"), ("code", "h", "30")],
+    ...         caption="An encoder.", alt="x, 784 numbers, becomes h, 30 numbers.")
+    x, 784 numbers, becomes h, 30 numbers.
     """
-    parts = [Part(*part) for part in parts]
-    for part in parts:
-        if part.role not in WIDTHS:
-            raise ValueError(f"role must be one of {sorted(WIDTHS)}, got {part.role!r}")
-    if not (caption.strip() and alt.strip()):
-        raise ValueError("caption and alt must say what to see, got an empty text")
+    parts = [_checked(part) for part in validate.sequence(parts, "parts")]
+    noise, gradients = _listed(noise, "noise", parts, 1), _listed(gradients, "gradients", parts, 2)
+    validate.text(caption, "caption")
+    validate.text(alt, "alt")
     lefts, x = [], 6
     for part in parts:
         lefts.append(x)
         x += WIDTHS[part.role] + GAP
-    width, height = x - GAP + 6, 96 + 26 * len(gradients)
-    top = NOISE_TOP if noise else 0
     body = [_part(part, left) for part, left in zip(parts, lefts, strict=True)]
     body += [_arrow(left - GAP + 2, left - 2, MIDDLE) for left in lefts[1:]]
+    middles = [left + WIDTHS[part.role] / 2 for part, left in zip(parts, lefts, strict=True)]
     for position, *texts in noise:
-        part = parts[position]
-        body.append(_noise(Part("noise", *texts), lefts[position] + WIDTHS[part.role] / 2,
-                           TALL if part.role == "data" else SHORT))  # fmt: skip
+        half = TALL if parts[position].role == "data" else SHORT
+        body.append(_noise(Part("noise", *texts), middles[position], half))
     for row, (start, end, stopped) in enumerate(gradients):
-        ends = [lefts[i] + WIDTHS[parts[i].role] / 2 for i in (start, end)]
-        body.append(_gradient(*ends, 114 + 26 * row, stopped))
+        body.append(_gradient(middles[start], middles[end], 114 + 26 * row, stopped))
+    width, height = x - GAP + 6, 96 + 26 * len(gradients)
+    top = NOISE_TOP if noise else 0
     return Diagram(_figure(width, height, top, body, caption, alt), alt)
+
+
+def _checked(part):
+    if not isinstance(part, tuple | list) or not 2 <= len(part) <= 3:
+        raise ValueError(f"each of parts must be (role, label[, shape]), got {part!r:.80}")
+    validate.choice(part[0], "role", list(WIDTHS))
+    return Part(*validate.texts(part, "each of parts", len(part)))
+
+
+def _listed(entries, name, parts, positions):
+    """The entries as a list, each a tuple that begins with so many positions in `parts`."""
+    for entry in entries if isinstance(entries, tuple | list) else [entries]:
+        if not isinstance(entry, tuple | list) or not positions < len(entry) <= 3:
+            raise ValueError(f"{name} must list tuples that begin with {positions} position(s) "
+                             f"in parts, got {entry!r:.80}")  # fmt: skip
+        for position in entry[:positions]:
+            validate.integer(position, f"position in {name}", -len(parts), len(parts) - 1)
+    return list(entries)
 
 
 def _part(part, left):

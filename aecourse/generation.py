@@ -1,105 +1,111 @@
 """Chapter 04: is it a generative model? Samplers for codes, and a score for samples."""
 
+from collections.abc import Callable
+
 import torch
-from sklearn.mixture import GaussianMixture
-from torch import nn
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
-from aecourse import validate
+from aecourse import validate, weights
+from aecourse.data import draw
+from aecourse.train import evaluating
 
 
 class DigitClassifier(nn.Module):
     """A small convolutional network: 28 x 28 digits to 64 features to 10 logits.
 
     Its features are what samples are scored with, here and in later chapters.
-    `DigitClassifier.trained()` has the shipped weights.
+
+    Examples
+    --------
+    >>> from aecourse.data import mnist
+    >>> DigitClassifier.trained().predict(mnist("test").x[:3])
+    tensor([7, 2, 1])
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.Unflatten(1, (1, 28, 28)),
-            *_block(1, 16), nn.MaxPool2d(2),  # (B, 16, 14, 14)
-            *_block(16, 32), nn.MaxPool2d(2),  # (B, 32, 7, 7)
-            *_block(32, 48), nn.MaxPool2d(2),  # (B, 48, 3, 3)
+            *conv_block(1, 16), nn.MaxPool2d(2),  # (B, 16, 14, 14)
+            *conv_block(16, 32), nn.MaxPool2d(2),  # (B, 32, 7, 7)
+            *conv_block(32, 48), nn.MaxPool2d(2),  # (B, 48, 3, 3)
             nn.Flatten(),
             nn.Linear(432, 64), nn.SiLU(),
         )  # fmt: skip
         self.head = nn.Linear(64, 10)
 
     @classmethod
-    def trained(cls):
+    def trained(cls) -> "DigitClassifier":
         """The shipped classifier, in evaluation mode (see `aecourse/weights/manifest.json`)."""
-        from aecourse import weights
-
         return weights.load(cls(), "digit_classifier").eval()
 
-    def features(self, x):
-        """The 64 activations before the last layer, (B, 784) -> (B, 64).
+    def features(self, x: Float[Tensor, "B 784"]) -> Float[Tensor, "B 64"]:
+        """The activations before the last layer.
 
-        Raises
-        ------
-        ValueError
-            For another shape or dtype, or NaN. Pixels slightly outside [0, 1] are accepted,
-            since a decoder's samples may have them.
+        Pixels slightly outside [0, 1] are accepted, since a decoder's samples may have them.
         """
-        return self.body(validate.matrix(x, "x", columns=784))
+        return self.body(validate.matrix(x, "x", 784, self.head.weight.dtype))
 
-    def forward(self, x):
-        """Logits of the ten digits, (B, 784) -> (B, 10)."""
+    def forward(self, x: Float[Tensor, "B 784"]) -> Float[Tensor, "B 10"]:
+        """Logits of the ten digits."""
         return self.head(self.features(x))
 
     @torch.no_grad()
-    def predict(self, x):
-        """The most likely digit of each image, (B, 784) -> (B,), int64.
-
-        ValueError as `features`, and in training mode.
-        """
+    def predict(self, x: Float[Tensor, "B 784"]) -> Int[Tensor, "B"]:
+        """The most likely digit of each image, in evaluation mode."""
         return self.head(extract_features(self, x)).argmax(dim=1)
 
 
-def _block(channels_in, channels_out):
-    convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1)
-    return convolution, nn.BatchNorm2d(channels_out), nn.SiLU()
+def conv_block(
+    before: int,
+    after: int,
+    *,
+    stride: int = 1,
+    activation: Callable[[], nn.Module] = nn.SiLU,
+) -> tuple[nn.Conv2d, nn.BatchNorm2d, nn.Module]:
+    """A 3 x 3 convolution, batch normalisation and an activation, to be unpacked into layers.
+
+    Examples
+    --------
+    >>> nn.Sequential(*conv_block(1, 16, stride=2))(torch.rand(5, 1, 28, 28)).shape
+    torch.Size([5, 16, 14, 14])
+    """
+    before, after = validate.integer(before, "before"), validate.integer(after, "after")
+    stride = validate.integer(stride, "stride")
+    convolution = nn.Conv2d(before, after, 3, stride=stride, padding=1)
+    return convolution, nn.BatchNorm2d(after), validate.function(activation, "activation")()
 
 
 @torch.no_grad()
-def extract_features(classifier, x):
-    """The classifier's features in chunks of 1000 images, (N, 784) -> (N, 64).
-
-    Raises
-    ------
-    ValueError
-        As `DigitClassifier.features`, and in training mode, where batch normalisation would
-        make the features of one image depend on the others.
-    """
-    if classifier.training:
-        raise ValueError("classifier must be in evaluation mode, got training mode: call .eval()")
+def extract_features(classifier: DigitClassifier, x: Float[Tensor, "N 784"]
+                     ) -> Float[Tensor, "N 64"]:  # fmt: skip
+    """The classifier's features, computed in evaluation mode and in chunks of 1000 images."""
+    validate.model(classifier, "classifier", "features")
     validate.matrix(x, "x", columns=784)
-    return torch.cat([classifier.features(part) for part in x.split(1000)])
+    with evaluating(classifier):  # or batch normalisation would mix the images of a chunk
+        return torch.cat([classifier.features(part) for part in x.split(1000)])
 
 
-def frechet_distance(features_a, features_b):
+def frechet_distance(features_a: Float[Tensor, "N D"], features_b: Float[Tensor, "M D"]) -> float:
     """Squared Frechet distance between two sets of features, each summarised as a Gaussian.
 
     ``|m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2))``, with means m and covariances S (divided
-    by N - 1). With features of an Inception network it is known as FID; the features used here
-    are those of `DigitClassifier`, so compare values with each other, never with published ones.
-    The estimate is biased upwards by few images: compare sets of equal size.
+    by N - 1), in the features' unit squared. With features of an Inception network it is known as
+    FID; the features used here are those of `DigitClassifier`, so compare values with each other,
+    never with published ones. Few images bias the estimate upwards: compare sets of equal size.
 
     Parameters
     ----------
-    features_a, features_b : Tensor of shape (N, k) and (M, k), N, M >= 2
+    features_a, features_b
+        At least two rows each.
 
-    Returns
-    -------
-    float
-        In the features' unit squared; 0 if means and covariances agree.
-
-    Raises
-    ------
-    ValueError
-        For other shapes or dtypes, NaN, or fewer than two rows.
+    Examples
+    --------
+    >>> a = torch.tensor([[0.0], [2.0]])
+    >>> round(frechet_distance(a, a + 3), 6), round(frechet_distance(a, 3 * a), 6)
+    (9.0, 12.0)
 
     References
     ----------
@@ -131,43 +137,63 @@ def _square_root(covariance):
 class CodeSampler:
     """A mixture of Gaussians over codes: call it to draw codes, or ask for their density.
 
-    `gaussian_sampler` (one component) and `mixture_sampler` fit it.
+    ``p(h) = sum_c w_c N(h; m_c, L_c L_c^T)``. `gaussian_sampler` (one component) and
+    `mixture_sampler` fit it.
 
     Parameters
     ----------
-    weights : Tensor of shape (C,)
-        Probabilities of the C components.
-    means : Tensor of shape (C, k)
-    roots : Tensor of shape (C, k, k)
-        Lower triangular L with positive diagonal; the covariance of a component is L L^T.
-    like : Tensor
+    weights
+        The probabilities w of the C components.
+    means
+        Their means m.
+    roots
+        Lower triangular L with positive diagonal, the Cholesky factors of the covariances.
+    like
         Codes are drawn in its dtype and on its device.
+
+    Examples
+    --------
+    >>> one = torch.ones(1)
+    >>> standard = CodeSampler(one, torch.zeros(1, 1), torch.ones(1, 1, 1), like=one)
+    >>> standard.log_density(torch.zeros(1, 1))
+    tensor([-0.9189], dtype=torch.float64)
     """
 
-    def __init__(self, weights, means, roots, like):
-        self.weights, self.means, self.roots = weights, means, roots
-        self._like = like.new_empty(0)
+    def __init__(
+        self,
+        weights: Float[Tensor, "C"],
+        means: Float[Tensor, "C k"],
+        roots: Float[Tensor, "C k k"],
+        like: Float[Tensor, "..."],
+    ) -> None:
+        C, k = validate.matrix(means, "means").shape
+        self.weights = validate.floats(weights, "weights", (C,)).double()
+        self.means = means.double()
+        self.roots = validate.floats(roots, "roots", (C, k, k)).double()
+        self._like = validate.floats(like, "like", (...,)).new_empty(0)
 
-    def __call__(self, n, seed=0):
-        """Draw n codes, (n, k); the same seed draws the same codes. ValueError if n < 1."""
+    def __call__(
+        self, n: int, *, generator: torch.Generator | None = None
+    ) -> Float[Tensor, "n k"]:
+        """Draw n codes ``m_c + L_c eps``, the component c with probability w_c."""
         n = validate.integer(n, "n")
-        seed = validate.integer(seed, "seed", low=0)
-        rng = torch.Generator().manual_seed(seed)
-        component = torch.multinomial(self.weights, n, True, generator=rng)
-        shape = n, self.means.shape[1]
-        eps = torch.randn(shape, generator=rng, dtype=torch.float64)
+        rng = validate.generator(generator)
+        component = _choose(self.weights, n, rng)  # (n,)
+        eps = draw(torch.randn, (n, self.means.shape[1]), self.means, rng)
         h = self.means[component]  # (n, k)
         for c in component.unique():
             h[component == c] += eps[component == c] @ self.roots[c].T
         return h.to(self._like)
 
-    def log_density(self, h):
-        """The log-density at each code, in nats, (N, k) -> (N,), float64.
+    def log_density(self, h: Float[Tensor, "N k"]) -> Float[Tensor, "N"]:
+        """``log p(h)`` at each code, in nats and in float64.
 
-        ValueError for another shape or dtype, or NaN. Bishop (2006), eq. 2.43 and 9.7.
+        References
+        ----------
+        Bishop (2006), eq. 2.43 and 9.7.
         """
         h = validate.matrix(h, "h", columns=self.means.shape[1])
-        h, terms = h.detach().cpu().double(), []
+        h, terms = h.detach().to(self.means), []
         components = zip(self.weights, self.means, self.roots, strict=True)
         for weight, mean, root in components:
             normal = MultivariateNormal(mean, scale_tril=root)
@@ -175,27 +201,30 @@ class CodeSampler:
         return torch.stack(terms).logsumexp(dim=0)
 
 
-def gaussian_sampler(h):
+def _choose(weights, n, generator):
+    """n numbers of components with these probabilities, drawn where the generator lives."""
+    there = weights if generator is None else weights.to(generator.device)
+    return torch.multinomial(there, n, replacement=True, generator=generator).to(weights.device)
+
+
+def gaussian_sampler(h: Float[Tensor, "N k"]) -> CodeSampler:
     """Fit one Gaussian with full covariance to codes: `mixture_sampler` with one component.
 
     Parameters
     ----------
-    h : Tensor of shape (N, k), at least two different rows
+    h
+        At least two different rows.
 
-    Returns
-    -------
-    CodeSampler
-        A callable (n, seed=0) -> Tensor of shape (n, k).
-
-    Raises
-    ------
-    ValueError
-        For another shape or dtype, NaN, or fewer than two different rows.
+    Examples
+    --------
+    >>> gaussian_sampler(torch.tensor([[0.0, 1.0], [2.0, 5.0]])).means
+    tensor([[1., 3.]], dtype=torch.float64)
     """
     return mixture_sampler(h, 1)
 
 
-def mixture_sampler(h, components=50, *, seed=0):
+def mixture_sampler(h: Float[Tensor, "N k"], num_components: int = 50, *, seed: int = 0
+                    ) -> CodeSampler:  # fmt: skip
     """Fit a mixture of Gaussians with full covariances to codes, by expectation-maximisation.
 
     It starts from k-means and stops when an iteration gains less than 0.1 nat per code. Each
@@ -204,38 +233,37 @@ def mixture_sampler(h, components=50, *, seed=0):
 
     Parameters
     ----------
-    h : Tensor of shape (N, k), more than `components` different rows
-    components : int >= 1
-        Each has about k^2 / 2 parameters: keep N / components well above k.
-    seed : int >= 0
-        Of the k-means start.
+    h
+        More than `num_components` different rows.
+    num_components
+        Each has about k^2 / 2 parameters: keep N / `num_components` well above k.
+    seed
+        Of the k-means start, below 2**32.
 
-    Returns
-    -------
-    CodeSampler
-        A callable (n, seed=0) -> Tensor of shape (n, k).
-
-    Raises
-    ------
-    ValueError
-        For another shape or dtype, NaN, or no more different rows than components.
+    Examples
+    --------
+    >>> h = torch.tensor([[0.0], [1.0], [10.0], [11.0]])
+    >>> sorted(round(mean, 2) for mean in mixture_sampler(h, 2).means.flatten().tolist())
+    [0.5, 10.5]
 
     References
     ----------
     Dempster, Laird and Rubin (1977); Bishop, *Pattern Recognition and Machine Learning*
     (2006), eq. 9.23 to 9.26. After an autoencoder: Ghosh et al. (2020), arXiv:1903.12436.
     """
+    from sklearn.mixture import GaussianMixture  # here, for it takes a second to import
+
     validate.matrix(h, "h")
-    validate.integer(components, "components")
+    validate.integer(num_components, "num_components")
     validate.integer(seed, "seed", low=0, high=2**32 - 1)
     different = len(h.detach().unique(dim=0))
-    if different <= components:
-        raise ValueError(f"h must have more than {components} different rows (components), "
-                         f"got {different}")  # fmt: skip
+    if different <= num_components:
+        raise ValueError(f"h must have more than {num_components} different rows "
+                         f"(num_components), got {different}")  # fmt: skip
     codes = h.detach().cpu().double()
     shift, scale = codes.mean(dim=0), codes.std(dim=0)
     scale = scale.clamp(min=1e-30)  # a constant coordinate: no division by zero
-    mixture = GaussianMixture(components, tol=0.1, max_iter=500, random_state=seed)
+    mixture = GaussianMixture(num_components, tol=0.1, max_iter=500, random_state=seed)
     mixture.fit(((codes - shift) / scale).numpy())
     weights, means, covariances = map(
         torch.from_numpy, (mixture.weights_, mixture.means_, mixture.covariances_)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float, Float64
 from scipy.linalg import eigh
 from torch import Tensor, nn
 
@@ -10,59 +11,62 @@ from aecourse import validate
 
 
 class PCA(NamedTuple):
-    """The k leading principal components of a data set.
+    r"""The k leading principal components of a data set: a model with nothing to train.
+
+    .. math:: h = P (x - \bar x), \qquad \hat x = P^\top h + \bar x
 
     Attributes
     ----------
-    mean : Tensor of shape (D,)
-    components : Tensor of shape (k, D)
-        Orthonormal rows, largest variance first; in each the entry of largest magnitude is
-        positive, since the data do not determine the sign.
-    explained_variance : Tensor of shape (k,)
+    mean
+        The mean of the data.
+    components
+        The matrix P: orthonormal rows, largest variance first; in each the entry of largest
+        magnitude is positive, since the data do not determine the sign.
+    explained_variance
         Variance of the data along each component, divided by N - 1.
     """
 
-    mean: Tensor
-    components: Tensor
-    explained_variance: Tensor
+    mean: Float[Tensor, "D"]
+    components: Float[Tensor, "k D"]
+    explained_variance: Float[Tensor, "k"]
 
-    def encode(self, x):
-        """Coordinates along the components, (B, D) -> (B, k). ValueError for bad input."""
+    def encode(self, x: Float[Tensor, "B D"]) -> Float[Tensor, "B k"]:
+        """Coordinates along the components."""
         validate.matrix(x, "x", len(self.mean), self.mean.dtype)
         return (x - self.mean) @ self.components.T
 
-    def decode(self, h):
-        """The point with these coordinates, (B, k) -> (B, D). ValueError for bad input."""
+    def decode(self, h: Float[Tensor, "B k"]) -> Float[Tensor, "B D"]:
+        """The points with these coordinates."""
         validate.matrix(h, "h", len(self.components), self.mean.dtype)
         return h @ self.components + self.mean
 
-    def reconstruct(self, x):
-        """The nearest point of the principal subspace, (B, D) -> (B, D). ValueError as `encode`."""
+    def reconstruct(self, x: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """The nearest points of the principal subspace."""
         return self.decode(self.encode(x))
 
 
-def pca(x, k):
-    """Principal component analysis by the eigenvectors of the covariance matrix.
+def pca(x: Float[Tensor, "N D"], k: int) -> PCA:
+    r"""Principal component analysis, by the eigenvectors of the covariance matrix.
 
-    The covariance is summed over chunks of rows, upper triangle only, and just k eigenvectors
-    are computed: about N*D*D + O(D**3) operations and a few MB beside the data. Accurate where
-    D is at most a few thousand.
+    .. math:: \frac{1}{N-1} \sum_{i=1}^{N} (x_i - \bar x)(x_i - \bar x)^\top q_j = v_j\, q_j,
+        \qquad v_1 \ge v_2 \ge \dots \ge v_k
+
+    The covariance is summed over chunks of rows, and just k eigenvectors are computed: about
+    N*D*D + O(D**3) operations and a few MB beside the data. Accurate where D is at most a few
+    thousand. The result has the dtype of `x`.
 
     Parameters
     ----------
-    x : Tensor of shape (N, D), N >= 2
-        Any finite real matrix, not only pixels.
-    k : int in [1, D]
+    x
+        Any finite real matrix of at least two rows, not only pixels.
+    k
+        From 1 to D.
 
-    Returns
-    -------
-    PCA
-        In the dtype of `x`.
-
-    Raises
-    ------
-    ValueError
-        For another shape or dtype, NaN, fewer than two rows, or k outside [1, D].
+    Examples
+    --------
+    >>> line = pca(torch.tensor([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), 1)
+    >>> line.mean, line.components, line.explained_variance
+    (tensor([3., 4.]), tensor([[0.6000, 0.8000]]), tensor([25.]))
 
     References
     ----------
@@ -108,144 +112,119 @@ def _moments(x, rows=5000, blocks=7):
 
 
 class LinearAutoencoder(nn.Module):
-    """Two linear maps without activations: h = U(x - mean), x_hat = Vh + mean.
+    r"""Two linear maps without activations.
+
+    .. math:: h = U (x - \bar x), \qquad \hat x = V h + \bar x
 
     Parameters
     ----------
-    d : int >= 1
-        Number of pixels.
-    k : int in [1, d]
-        Size of the code.
-    mean : Tensor of shape (d,), optional
+    d
+        Length D of an image.
+    k
+        Size of the code, from 1 to d.
+    mean
         The mean image, subtracted before U and added after V; not trained. Zero if omitted.
 
     Attributes
     ----------
-    U : Parameter of shape (k, d)
+    U : Parameter of shape (k, D)
         The encoder.
-    V : Parameter of shape (d, k)
+    V : Parameter of shape (D, k)
         The decoder.
 
-    Raises
-    ------
-    ValueError
-        If k is outside [1, d], or `mean` is no finite float tensor of shape (d,).
+    Examples
+    --------
+    >>> model = LinearAutoencoder(2, 1).set_weights(torch.ones(1, 2) / 2, torch.ones(2, 1))
+    >>> model(torch.tensor([[2.0, 1.0]])).tolist()
+    [[1.5, 1.5]]
 
     References
     ----------
     Baldi and Hornik (1989), doi:10.1016/0893-6080(89)90014-2.
     """
 
-    def __init__(self, d, k, mean=None):
+    def __init__(self, d: int, k: int, mean: Float[Tensor, "D"] | None = None):
         super().__init__()
         validate.integer(d, "d")
         validate.integer(k, "k", high=d)
-        mean = torch.zeros(d) if mean is None else _checked_mean(mean, d)
+        if mean is None:
+            mean = torch.zeros(d)
+        mean = validate.floats(mean, "mean", (d,)).detach().clone()
         self.U = nn.Parameter(torch.randn(k, d, dtype=mean.dtype) / d**0.5)
         self.V = nn.Parameter(torch.randn(d, k, dtype=mean.dtype) / d**0.5)
         self.register_buffer("mean", mean)
 
     @classmethod
-    def closed_form(cls, x, k):
-        """The least-squares optimum for `x` of shape (N, D): U = V^T = the k components of `pca`.
-
-        Raises
-        ------
-        ValueError
-            As `pca`.
-        """
+    def closed_form(cls, x: Float[Tensor, "N D"], k: int) -> "LinearAutoencoder":
+        """The least-squares optimum for the data: U = V^T = the k components of `pca`."""
         mean, components, _ = pca(x, k)
         model = cls(x.shape[1], k, mean)
         return model.set_weights(components, components.T)
 
-    def reparametrized(self, A):
-        """The same function of x with the code multiplied by A: (A U, V A^-1).
+    def reparameterized(self, A: Float[Tensor, "k k"]) -> "LinearAutoencoder":
+        """A new model of the same function, its code multiplied by A: (A U, V A^-1).
 
-        Parameters
-        ----------
-        A : Tensor of shape (k, k), invertible
-
-        Returns
-        -------
-        LinearAutoencoder
-            A new model with equal outputs.
-
-        Raises
-        ------
-        ValueError
-            If A has another shape or is singular to working precision.
+        A must be invertible, to working precision.
         """
         k, d = self.U.shape
-        validate.matrix(A, "A", columns=k)
-        if len(A) != k:
-            shape = tuple(A.shape)
-            raise ValueError(f"A must have shape ({k}, {k}), got {shape}")
-        A = A.to(self.U)
+        A = validate.floats(A, "A", (k, k)).to(self.U)
         condition = torch.linalg.cond(A.double()).item()
         if not condition * torch.finfo(A.dtype).eps < 1:
             given = f"condition number {condition:.3g}"
             raise ValueError(f"A must be invertible, got {given}")
         copy = LinearAutoencoder(d, k, self.mean)
-        # V A^-1
+        # V A^-1, without an inverse that would lose digits
         V = torch.linalg.solve(A.double(), self.V.double(), left=False)
         return copy.set_weights(A @ self.U, V.to(A))
 
-    def set_weights(self, U, V):
-        """Copy U (k, d) and V (d, k) into this model and return it. ValueError as for bad data."""
-        for name, value, own in (("U", U, self.U), ("V", V, self.V)):
-            validate.matrix(value, name, columns=own.shape[1])
-            if value.shape != own.shape:
-                raise ValueError(
-                    f"{name} must have shape {tuple(own.shape)}, got {tuple(value.shape)}"
-                )
+    def set_weights(self, U: Float[Tensor, "k D"], V: Float[Tensor, "D k"]) -> "LinearAutoencoder":
+        """Copy U and V into this model and return it."""
+        validate.floats(U, "U", tuple(self.U.shape))
+        validate.floats(V, "V", tuple(self.V.shape))
         with torch.no_grad():
             self.U.copy_(U)
             self.V.copy_(V)
         return self
 
-    def encode(self, x):
-        """Images to codes, (B, d) -> (B, k). ValueError for another shape, dtype or NaN."""
+    def encode(self, x: Float[Tensor, "B D"]) -> Float[Tensor, "B k"]:
+        """Images to codes."""
         validate.matrix(x, "x", len(self.mean), self.U.dtype)
         return (x - self.mean) @ self.U.T
 
-    def decode(self, h):
-        """Codes to images, (B, k) -> (B, d). ValueError for another shape, dtype or NaN."""
+    def decode(self, h: Float[Tensor, "B k"]) -> Float[Tensor, "B D"]:
+        """Codes to images."""
         validate.matrix(h, "h", len(self.U), self.U.dtype)
         return h @ self.V.T + self.mean
 
-    def forward(self, x):
-        """Images to their reconstructions, (B, d) -> (B, d)."""
+    def forward(self, x: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """Images to their reconstructions."""
         return self.encode(x) @ self.V.T + self.mean
 
-
-def _checked_mean(mean, d):
-    """A copy of `mean`, a finite float vector of length d."""
-    if not isinstance(mean, Tensor) or mean.shape != (d,):
-        given = tuple(mean.shape) if isinstance(mean, Tensor) else type(mean).__name__
-        raise ValueError(f"mean must be a tensor of shape ({d},), got {given}")
-    return validate.matrix(mean.unsqueeze(0), "mean")[0].detach().clone()
+    def reconstruct(self, x: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """The same as calling the model."""
+        return self(x)
 
 
-def principal_angles(A, B):
-    """The principal angles between the row spaces of A and B, largest first.
+def principal_angles(
+    A: Float[Tensor, "k D"], B: Float[Tensor, "M D"]
+) -> Float64[Tensor, "min(k,M)"]:
+    r"""The principal angles between the row spaces of A and B, in degrees, largest first.
 
-    Computed in float64 and from sines: the arccosine of a cosine near 1 loses half the digits,
-    in float32 every angle below 0.03 degrees.
+    With orthonormal bases :math:`Q_A, Q_B` of the two spaces, as rows:
+
+    .. math:: \theta_i = \arccos \sigma_i(Q_A Q_B^\top)
+
+    All are zero if one space contains the other.
 
     Parameters
     ----------
-    A, B : Tensor of shape (k, D) and (m, D)
+    A, B
         Linearly independent rows; they need not be orthonormal.
 
-    Returns
-    -------
-    Tensor of shape (min(k, m),), float64
-        Degrees from 0 to 90, in descending order. All zero if one space contains the other.
-
-    Raises
-    ------
-    ValueError
-        For another shape or dtype, NaN, or linearly dependent rows.
+    Examples
+    --------
+    >>> principal_angles(torch.tensor([[1.0, 0.0]]), torch.tensor([[5.0, 5.0]]))
+    tensor([45.0000], dtype=torch.float64)
 
     References
     ----------
@@ -257,6 +236,7 @@ def principal_angles(A, B):
     if A.shape[0] < B.shape[0]:
         A, B = B, A
     cosines = A @ B.T  # (k, m), k >= m
+    # The arccosine of a cosine near 1 loses half the digits, the arcsine of a sine near 1 as many.
     sine = torch.linalg.svdvals(B - cosines.T @ A).clamp(max=1).asin()  # descending
     cosine = torch.linalg.svdvals(cosines).clamp(max=1).acos().flip(0)  # descending
     return torch.rad2deg(torch.where(sine < torch.pi / 4, sine, cosine))

@@ -5,13 +5,20 @@ marker or a line style. Figures are dark on white and at most 4.2 inches wide: t
 text is still 9 points on a phone. The book's dark theme inverts their lightness.
 """
 
+from collections.abc import Mapping, Sequence
 from io import BytesIO
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
 from IPython.display import Markdown, display
+from jaxtyping import Float, Int, Shaped
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
 
-from aecourse.train import is_quiet
+from aecourse import validate
+from aecourse.train import History, is_quiet
 
 DATA, ENCODER, CODE, DECODER = "#333333", "#0072B2", "#E69F00", "#009E73"
 NOISE, GRADIENT, MUTED = "#D55E00", "#CC79A7", "#767676"
@@ -52,7 +59,7 @@ class _Picture:
         return {"image/png": self.png, "text/plain": self.said["alt"]}, metadata
 
 
-def show(fig, *, caption, alt, keep_colours=False):
+def show(fig: Figure, *, caption: str, alt: str, keep_colours: bool = False) -> None:
     """Display a figure with its caption and alternative text, and close it.
 
     In a running notebook the caption stands below the picture; in the book it becomes the
@@ -60,22 +67,17 @@ def show(fig, *, caption, alt, keep_colours=False):
 
     Parameters
     ----------
-    fig : matplotlib.figure.Figure
-    caption : str
+    caption
         What to see, in one to three sentences; Markdown with dollar maths.
-    alt : str
+    alt
         The finding, for a reader who does not see the figure; plain text.
-    keep_colours : bool
+    keep_colours
         True for photographs: the book's dark theme then leaves the picture as it is.
-
-    Raises
-    ------
-    ValueError
-        If either text is empty: a figure without them is not finished.
     """
-    for name, text in (("caption", caption), ("alt", alt)):
-        if not text.strip():
-            raise ValueError(f"{name} must say what to see, got an empty text")
+    validate.instance(fig, "fig", Figure)
+    validate.text(caption, "caption")
+    validate.text(alt, "alt")
+    validate.flag(keep_colours, "keep_colours")
     width, height = fig.get_size_inches()
     if width > WIDEST:
         fig.set_size_inches(WIDEST, height * WIDEST / width)
@@ -95,25 +97,23 @@ class Table(Markdown):
         return self.data
 
 
-def table(rows, columns, *, formats="{:.2f}"):
+def table(
+    rows: Mapping[str, Any], columns: Sequence[str], *, formats: str | Sequence[str] = "{:.2f}"
+) -> Table:
     """Three or more numbers that belong together, as a table that the page renders.
 
     Let it be the last expression of a cell.
 
     Parameters
     ----------
-    rows : dict
+    rows
         From the label of a row to its values (one value, or a sequence); numbers, tensors of one
         element, or text, which is shown as it is. Labels and texts may hold Markdown and formulas.
-    columns : sequence of str
+    columns
         The heading above the labels, then one for each value; none is empty.
-    formats : str or sequence of str
+    formats
         How to write numbers, one for all columns of values or one for each: ``"{:.1f}"``,
         ``"{:.1%}"``, ``"{:,.0f}"``.
-
-    Returns
-    -------
-    Table
 
     Examples
     --------
@@ -124,12 +124,11 @@ def table(rows, columns, *, formats="{:.2f}"):
     | PCA | 13.9 | 30 |
     | deep | 3.0 | 30 |
     """
+    validate.instance(rows, "rows", Mapping)
+    columns = [validate.text(c, "each of columns") for c in validate.sequence(columns, "columns")]
     width = len(columns) - 1
-    formats = [formats] * width if isinstance(formats, str) else list(formats)
-    if len(formats) != width:
-        raise ValueError(f"formats must be one string or {width} of them, got {len(formats)}")
-    if not all(columns):  # a screen reader reads it out with each entry
-        raise ValueError(f"columns must all have a heading, got {list(columns)}")
+    formats = [formats] * width if isinstance(formats, str) else formats
+    formats = validate.texts(formats, "formats", width)
     lines = [_row(columns), _row([":--"] + ["--:"] * width)]
     for label, values in rows.items():
         values = values if isinstance(values, list | tuple) else [values]
@@ -144,70 +143,80 @@ def _row(cells):
     return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
-def image_grid(rows, *, labels=None, titles=None, size=0.46):
-    """Rows of 28 x 28 images, one labelled row per tensor.
+def image_grid(
+    rows: Sequence[Float[Tensor, "n 784"]] | Float[Tensor, "R n 784"], *,
+    labels: Sequence[str] | None = None, titles: Sequence[str] | None = None, size: float = 0.46,
+) -> Figure:  # fmt: skip
+    """Rows of 28 x 28 images, one row per tensor. Keep n at 8 or below.
 
     Parameters
     ----------
-    rows : sequence of Tensor of shape (n, 784)
-        Pixels are clipped to [0, 1]; 0 is white, 1 is black. Keep n at 8 or below.
-    labels : sequence of str, optional
-        One per row, at its left.
-    titles : sequence of str, optional
-        One per column, above it.
-    size : float
+    rows
+        Pixels are clipped to [0, 1]; 0 is white, 1 is black.
+    labels, titles
+        One per row, at its left, and one per column, above it.
+    size
         Inches per image.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
+    rows = [validate.matrix(row, "each of rows", 784) for row in validate.sequence(rows, "rows")]
     n = len(rows[0])
-    margin = 0.7 if labels else 0.1
+    labels = [] if labels is None else validate.texts(labels, "labels", len(rows))
+    titles = [] if titles is None else validate.texts(titles, "titles", n)
+    size = validate.positive(size, "size")
     fig, axes = plt.subplots(
         len(rows), n, squeeze=False,
-        figsize=(size * n + margin, size * len(rows) + (0.3 if titles else 0.1)),
+        figsize=(size * n + (0.7 if labels else 0.1),
+                 size * len(rows) + (0.3 if titles else 0.1)),
     )  # fmt: skip
     fig.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02)
-    for row, images in enumerate(rows):
-        for ax, image in zip(axes[row], images.detach().reshape(-1, 28, 28), strict=True):
-            ax.imshow(image.numpy(), vmin=0, vmax=1)
-            ax.set(xticks=[], yticks=[])
-            ax.grid(False)
-            ax.spines[:].set(visible=True, color="#bbbbbb", linewidth=0.6)
-        if labels:
-            axes[row, 0].set_ylabel(labels[row], rotation=0, ha="right", va="center")
-    for ax, title in zip(axes[0], titles or [], strict=False):
+    for row, images in zip(axes, rows, strict=True):
+        for ax, image in zip(row, images.detach().reshape(-1, 28, 28), strict=True):
+            _draw_image(ax, image)
+    for row, label in zip(axes, labels):
+        row[0].set_ylabel(label, rotation=0, ha="right", va="center")
+    for ax, title in zip(axes[0], titles):
         ax.set_title(title)
     return fig
 
 
-def training_curve(history, *, terms=("loss",), ylabel="loss per image"):
-    """The mean of each term in each epoch, from `train.fit`'s History.
+def _draw_image(ax, image):
+    ax.imshow(image.numpy(), vmin=0, vmax=1)
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    ax.spines[:].set(visible=True, color="#bbbbbb", linewidth=0.6)
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+
+def training_curve(
+    history: History, *, terms: Sequence[str] = ("loss",), ylabel: str = "loss per image"
+) -> Figure:
+    """The mean of each term in each epoch, from what `train.fit` logged; at most four terms."""
+    validate.instance(history, "history", History)
+    terms = [validate.choice(term, "each of terms", list(history.terms))
+             for term in validate.sequence(terms, "terms")]  # fmt: skip
     fig, ax = plt.subplots()
-    for term, style in zip(terms, ("-", "--", ":", "-."), strict=False):
+    for term, style in zip(terms, ("-", "--", ":", "-.")):
         values = history[term]
         ax.plot(range(1, len(values) + 1), values, style, marker="o", color=DATA, label=term)
-    ax.set(xlabel="epoch", ylabel=ylabel)
+    ax.set(xlabel="epoch", ylabel=validate.text(ylabel, "ylabel"))
     if len(terms) > 1:
         ax.legend()
     return fig
 
 
-def scatter(ax, points, labels, *, size=6):
+def scatter(
+    ax: Axes, points: Float[Tensor, "N 2"], labels: Int[Tensor, "N"], *, size: float = 6
+) -> None:
     """Points in the plane coloured by digit, with each digit written at its median.
 
     Parameters
     ----------
-    ax : matplotlib.axes.Axes
-    points : Tensor of shape (N, 2)
-    labels : Tensor of shape (N,), int64 in 0 ... 9
+    labels
+        From 0 to 9.
     """
+    validate.instance(ax, "ax", Axes)
+    validate.matrix(points, "points", 2)
+    validate.whole_numbers(labels, "labels", (len(points),), 0, 9)
+    validate.positive(size, "size")
     for digit in labels.unique().tolist():
         own = points[labels == digit]
         ax.scatter(*own.T.numpy(), s=size, color=TEN[digit], alpha=0.5, linewidths=0,
@@ -218,16 +227,39 @@ def scatter(ax, points, labels, *, size=6):
     ax.grid(False)
 
 
-def bars(ax, values, *, colors=None, format="{:.1f}"):
-    """Horizontal bars, one per entry of the dict `values`, each with its number written out."""
-    names = list(values)
-    drawn = ax.barh(names, list(values.values()), color=colors or MUTED, height=0.6)
-    ax.bar_label(drawn, [format.format(v) for v in values.values()], padding=3)
+def bars(
+    ax: Axes, values: Mapping[str, float], *, colours: Sequence[str] | None = None,
+    format: str = "{:.1f}",
+) -> None:  # fmt: skip
+    """Horizontal bars, one per entry of `values`, each with its number written out.
+
+    Examples
+    --------
+    >>> _, ax = plt.subplots()
+    >>> bars(ax, {"PCA": 13.87, "deep": 3.1}, colours=[MUTED, ENCODER])
+    >>> [text.get_text() for text in ax.texts]
+    ['13.9', '3.1']
+    >>> plt.close()
+    """
+    validate.instance(ax, "ax", Axes)
+    validate.instance(values, "values", Mapping)
+    colours = MUTED if colours is None else validate.sequence(colours, "colours")
+    written = [validate.text(format, "format").format(value) for value in values.values()]
+    drawn = ax.barh(list(values), list(values.values()), color=colours, height=0.6)
+    ax.bar_label(drawn, written, padding=3)
     ax.invert_yaxis()
     ax.grid(False)
     ax.margins(x=0.15)
 
 
-def sample_rows(x, n, seed=0):
-    """n rows of x chosen at random by `seed`: pictures to show that nobody has picked by eye."""
-    return x[torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:n]]
+def sample_rows(x: Shaped[Tensor, "N ..."], n: int, seed: int = 0) -> Shaped[Tensor, "n ..."]:
+    """n rows of x chosen at random by `seed`: pictures to show that nobody has picked by eye.
+
+    Examples
+    --------
+    >>> sample_rows(torch.arange(100), 3, seed=1)
+    tensor([45, 15, 90])
+    """
+    n = validate.integer(n, "n", high=len(validate.rows(x)))
+    generator = torch.Generator().manual_seed(validate.integer(seed, "seed", low=0))
+    return x[torch.randperm(len(x), generator=generator)[:n]]

@@ -1,17 +1,18 @@
 """The one training loop of the book. It knows no model."""
 
-import ast
-import inspect
-import io
 import os
 import time
-import tokenize
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import accumulate
 from math import isfinite
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
+from torch.nn import Module
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from tqdm.auto import tqdm
 
 from aecourse import validate
@@ -23,30 +24,33 @@ class History:
 
     Attributes
     ----------
-    terms : dict of str to list of float
+    terms
         Per term of the loss, its mean per image in each epoch; `history["loss"]` is
         short for `history.terms["loss"]`.
-    seconds : float
+    seconds
         Wall-clock time of the whole run.
     """
 
-    terms: dict = field(default_factory=dict)
+    terms: dict[str, list[float]] = field(default_factory=dict)
     seconds: float = 0.0
 
-    def __getitem__(self, term):
+    def __getitem__(self, term: str) -> list[float]:
         return self.terms[term]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.terms.get("loss", []))
 
-    def log(self, means):
-        """Append one epoch's means, a dict of floats."""
-        for term, value in means.items():
-            self.terms.setdefault(term, []).append(value)
 
-
-def fit(model, loss_fn, batches, *, epochs, lr=1e-3,
-        optimizer=None, schedule=None):  # fmt: skip
+def fit(
+    model: Module,
+    loss_fn: Callable[..., dict[str, Float[Tensor, "B"]]],
+    batches: Iterable,
+    *,
+    epochs: int,
+    lr: float = 1e-3,
+    optimizer: Optimizer | None = None,
+    schedule: LRScheduler | None = None,
+) -> History:
     """Train `model` in place by stochastic gradient descent.
 
     Loss, gradient and step size are checked before each step, so a bad step is
@@ -55,48 +59,45 @@ def fit(model, loss_fn, batches, *, epochs, lr=1e-3,
 
     Parameters
     ----------
-    model : torch.nn.Module
+    model
         Batches are moved to the device of its first parameter. Left in
         training mode.
-    loss_fn : callable (model, batch) -> dict of Tensors of shape (B,)
-        One value per image. "loss" is minimised (its mean over the batch is
-        taken here, once); the other terms are only logged.
-    batches : iterable
+    loss_fn
+        From (model, batch) to one value per image and term. "loss" is minimised
+        (its mean over the batch is taken here, once); the other terms are only
+        logged.
+    batches
         Iterated once per epoch, for example `data.batches(x, 128, seed=0)` or a
         DataLoader.
-    epochs : int >= 1
-    lr : float > 0
+    lr
         Learning rate of the default optimizer, Adam (Kingma and Ba, 2014,
         arXiv:1412.6980).
-    optimizer : torch.optim.Optimizer, optional
+    optimizer
         Replaces the default. Pass the same one again to go on where a run
         stopped.
-    schedule : torch.optim.lr_scheduler.LRScheduler, optional
+    schedule
         Stepped after every batch; brings its own optimizer.
-
-    Returns
-    -------
-    History
 
     Raises
     ------
     FloatingPointError
         If a term or the gradient is not finite, or the step would overflow:
         names epoch, step and term.
-    ValueError
-        For a loss that is no dict of tensors of shape (B,) with the key "loss",
-        no batches, or bad settings.
+
+    Examples
+    --------
+    >>> def loss(model, x):
+    ...     return {"loss": (model(x) - x).square().sum(dim=1)}
+    >>> history = fit(torch.nn.Linear(2, 2), loss, [torch.eye(2)], epochs=3)
+    >>> len(history), history["loss"][2] < history["loss"][0]
+    (3, True)
     """
-    validate.integer(epochs, "epochs")
-    validate.positive(lr, "lr")
+    _check_run(model, loss_fn, batches, epochs, lr, optimizer, schedule)
     if optimizer is None and schedule is not None:
         optimizer = schedule.optimizer
     elif optimizer is None:
         # fused: one pass over the weights, three times as fast on a CPU
         optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
-    if schedule is not None and schedule.optimizer is not optimizer:
-        raise ValueError("schedule must belong to optimizer, "
-                         "got one made for another optimizer")  # fmt: skip
     device = next(model.parameters()).device
     model.train()
     history, start = History(), time.perf_counter()
@@ -120,76 +121,88 @@ def fit(model, loss_fn, batches, *, epochs, lr=1e-3,
         if count == 0:
             raise ValueError("batches must yield at least one batch "
                              "per epoch, got none")  # fmt: skip
-        history.log({term: total / count for term, total in sums.items()})
+        for term, total in sums.items():
+            history.terms.setdefault(term, []).append(total / count)
         bar.set_postfix(loss=f"{history['loss'][-1]:.4g}")
     history.seconds = time.perf_counter() - start
     return history
 
 
-def is_quiet():
+def one_cycle(
+    model: Module, num_steps: int, *, lr: float, weight_decay: float = 0.01
+) -> OneCycleLR:
+    """AdamW whose learning rate rises to `lr` and falls to almost 0, for `fit(schedule=...)`.
+
+    Parameters
+    ----------
+    num_steps
+        Batches in the whole run, over all epochs.
+    lr
+        The highest learning rate.
+
+    References
+    ----------
+    Smith and Topin (2017), arXiv:1708.07120; Loshchilov and Hutter (2017), arXiv:1711.05101.
+
+    Examples
+    --------
+    >>> schedule = one_cycle(torch.nn.Linear(2, 2), 100, lr=0.5)
+    >>> [round(rate, 6) for rate in schedule.get_last_lr()]  # a 25th to start with
+    [0.02]
+    """
+    validate.model(model, "model", "parameters", "train")
+    validate.integer(num_steps, "num_steps")
+    validate.positive(lr, "lr")
+    validate.nonnegative(weight_decay, "weight_decay")
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
+    return OneCycleLR(optimizer, lr, total_steps=num_steps)
+
+
+@contextmanager
+def evaluating(model: object) -> Iterator:
+    """Put `model` in evaluation mode within the block, and in the mode that was found after it.
+
+    The mode of every part is restored, so that a frozen part stays frozen. What knows no modes,
+    such as a plain function, is left alone.
+
+    Examples
+    --------
+    >>> layer = torch.nn.Dropout()
+    >>> with evaluating(layer):
+    ...     layer(torch.ones(3))
+    tensor([1., 1., 1.])
+    >>> layer.training
+    True
+    """
+    found = [(m, m.training) for m in model.modules()] if isinstance(model, Module) else []
+    for module, _ in found:
+        module.training = False
+    try:
+        yield model
+    finally:
+        for module, training in found:
+            module.training = training
+
+
+def is_quiet() -> bool:
     """Tell whether progress bars are off: the environment variable AECOURSE_QUIET is set."""
     return bool(os.environ.get("AECOURSE_QUIET"))
 
 
-def show_source(thing):
-    """Show the code of a class or function as it is installed, so that a page cannot go stale.
-
-    Docstrings are left out: they stand on the API page.
-
-    Returns
-    -------
-    IPython.display.Code
-        Displayed by Jupyter when it is the last line of a cell.
-
-    Raises
-    ------
-    ValueError
-        For what has no source in Python, such as `len` or an object that is no code.
-    """
-    from IPython.display import Code
-
-    try:
-        source = inspect.getsource(thing).rstrip()
-    except (OSError, TypeError):
-        raise ValueError(
-            f"thing must be a class or function with source in Python, got {thing!r}"
-        ) from None
-    return Code(_without_docstrings(_flush_left(source)), language="python")
-
-
-def _flush_left(source):
-    """Take the first line's indentation off every line that does not begin inside a string."""
-    indent = source[: len(source) - len(source.lstrip())]
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    in_string = {n for token in tokens for n in range(token.start[0] + 1, token.end[0] + 1)}
-    return "\n".join(
-        line if number in in_string else line.removeprefix(indent)
-        for number, line in enumerate(source.split("\n"), start=1)
-    )
-
-
-def _without_docstrings(source):
-    """Cut the docstrings out of the text, so that comments and layout stay."""
-    text = source.encode()  # `ast` counts columns in bytes
-    starts = [0, *accumulate(map(len, text.splitlines(keepends=True)))]
-    documented = [
-        node
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        and ast.get_docstring(node) is not None
-    ]
-    for node in sorted(documented, key=lambda node: node.body[0].lineno, reverse=True):
-        doc, *others = node.body
-        before = text[: starts[doc.lineno - 1] + doc.col_offset]
-        after = text[starts[doc.end_lineno - 1] + doc.end_col_offset :]
-        if not others:
-            text = before + b"pass" + after
-            continue
-        after = after.lstrip(b" \t").removeprefix(b";").lstrip(b" \t")
-        if after.startswith(b"\n"):  # its lines held nothing else: they go, too
-            before, after = before.rstrip(b" \t"), after[1:]
-        text = before + after
-    return text.decode()
+def _check_run(model, loss_fn, batches, epochs, lr, optimizer, schedule):
+    validate.model(model, "model", "parameters", "train")
+    validate.function(loss_fn, "loss_fn")
+    if not hasattr(batches, "__iter__"):
+        given = validate.describe(batches)
+        raise ValueError(f"batches must be iterated once per epoch, got {given}")
+    validate.integer(epochs, "epochs")
+    validate.positive(lr, "lr")
+    if optimizer is not None:
+        validate.instance(optimizer, "optimizer", Optimizer)
+    if schedule is not None:
+        validate.instance(schedule, "schedule", LRScheduler)
+    if optimizer and schedule and schedule.optimizer is not optimizer:
+        raise ValueError("schedule must belong to optimizer, got one made for another optimizer")
 
 
 def _to(batch, device):

@@ -1,215 +1,234 @@
-"""Chapter 06: the variational autoencoder and its loss, in nats per image."""
+"""Chapter 06: the variational autoencoder and its loss, in nats per image.
 
+Arguments come in two orders, as in torch: a log-density takes the value first and then the
+parameters, `gaussian_log_prob(x, mu, logvar)`; a loss the prediction first, `bernoulli_nll(logits,
+x)`.
+"""
+
+from collections.abc import Callable, Sequence
 from math import log, pi
+from typing import Literal, NamedTuple
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
+from torch.nn.parallel import DistributedDataParallel
 
 from aecourse import validate
 from aecourse.autoencoder import mlp
-from aecourse.stochastic import GaussianEncoder, reparameterize
+from aecourse.data import draw
+from aecourse.stochastic import DiagonalGaussian, GaussianEncoder, reparameterize
+from aecourse.train import evaluating
 
-LIKELIHOODS = ("bernoulli", "gaussian")
 
+def gaussian_kl(
+    mu: Float[Tensor, "B L"],
+    logvar: Float[Tensor, "B L"],
+) -> Float[Tensor, "B"]:
+    """KL divergence from q = N(mu, diag(exp(logvar))) to the prior N(0, I), in nats per image.
 
-def gaussian_kl(mu, logvar):
-    """KL divergence from q = N(mu, diag(exp(logvar))) to the prior N(0, I).
+    ``1/2 sum_j (mu_j^2 + sigma_j^2 - 1 - log sigma_j^2)``, summed over the L latents; exactly 0 at
+    the prior.
 
-    Exactly 0 at the prior. `expm1` keeps the digits of exp(logvar) - 1 that a subtraction would
-    lose there.
-
-    Parameters
-    ----------
-    mu, logvar : Tensor of shape (B, L)
-        Mean and log-variance. NaN is refused, unless a network computed it (`requires_grad`):
-        then it passes, so that `train.fit` can say in which epoch.
-
-    Returns
-    -------
-    Tensor of shape (B,)
-        In nats per image, summed over the L dimensions.
-
-    Raises
-    ------
-    ValueError
-        For another shape or dtype, or NaN.
+    Examples
+    --------
+    >>> gaussian_kl(torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2))  # a shift by one deviation
+    tensor([0.5000])
 
     References
     ----------
     Kingma and Welling (2014), arXiv:1312.6114, appendix B.
     """
-    _check(mu, "mu")
-    _check(logvar, "logvar", mu.shape, mu.dtype)
-    return 0.5 * (mu.square() + torch.expm1(logvar) - logvar).sum(dim=1)
+    validate.matrix(mu, "mu")
+    validate.alike(logvar, "logvar", mu, "mu")
+    # expm1: at the prior exp(logvar) - 1 would lose its digits
+    terms = mu.square() + torch.expm1(logvar) - logvar  # (B, L)
+    return 0.5 * terms.sum(dim=1)
 
 
-def gaussian_log_prob(x, mu, logvar):
-    """Log-density of N(mu, diag(exp(logvar))) at x, with its constant -D/2 log(2 pi).
+def gaussian_log_prob(
+    x: Float[Tensor, "B D"],
+    mu: Float[Tensor, "B D"],
+    logvar: Float[Tensor, "B D"] | Float[Tensor, ""],
+) -> Float[Tensor, "B"]:
+    """Log-density of N(mu, diag(exp(logvar))) at x, in nats per image.
+
+    ``-1/2 sum_i ((x_i - mu_i)^2 / sigma_i^2 + log sigma_i^2 + log 2 pi)``, summed over the D
+    dimensions. A density may exceed 1, so this may be positive.
 
     Parameters
     ----------
-    x, mu : Tensor of shape (B, D)
-    logvar : Tensor of shape (B, D), or () for one noise level
+    logvar
+        Of each entry, or one for all.
 
-    Returns
-    -------
-    Tensor of shape (B,)
-        In nats per image, summed over the D dimensions. A density may exceed 1, so this may be
-        positive.
-
-    Raises
-    ------
-    ValueError
-        For another shape or dtype, or NaN (as `gaussian_kl`).
+    Examples
+    --------
+    >>> zero = torch.zeros(1, 2)
+    >>> gaussian_log_prob(zero, zero, torch.tensor(0.0))  # -log 2 pi
+    tensor([-1.8379])
     """
-    _check(x, "x")
-    _check(mu, "mu", x.shape, x.dtype)
-    if not (isinstance(logvar, torch.Tensor) and logvar.ndim == 0):
-        _check(logvar, "logvar", x.shape, x.dtype)
+    validate.matrix(x, "x")
+    validate.alike(mu, "mu", x, "x")
+    if isinstance(logvar, Tensor) and logvar.ndim == 0:
+        validate.floats(logvar, "logvar", (), x.dtype)
+    else:
+        validate.alike(logvar, "logvar", x, "x")
     # rescaled before squaring: exp(-logvar) alone overflows much earlier
     distance = ((x - mu) * torch.exp(-logvar / 2)).square()
     return -0.5 * (distance + logvar).sum(dim=1) - 0.5 * log(2 * pi) * x.shape[1]
 
 
-def bernoulli_nll(logits, x):
-    """Negative log-likelihood -log p(x) of independent Bernoulli pixels, from their logits.
+def bernoulli_nll(logits: Float[Tensor, "B D"], x: Float[Tensor, "B D"]) -> Float[Tensor, "B"]:
+    """Negative log-likelihood of independent Bernoulli pixels, in nats per image.
+
+    ``-sum_i (x_i log p_i + (1 - x_i) log(1 - p_i))``, summed over the D pixels.
 
     Parameters
     ----------
-    logits : Tensor of shape (B, D)
+    logits
         log p/(1 - p), so that no probability rounds to 0 or 1.
-    x : Tensor of shape (B, D), pixels in [0, 1]
-        0 or 1 for a likelihood; for grey pixels it is only a loss (cross-entropy).
+    x
+        0 or 1 for a likelihood; for grey pixels in [0, 1] it is only a loss (cross-entropy).
 
-    Returns
-    -------
-    Tensor of shape (B,)
-        In nats per image, summed over the D pixels.
-
-    Raises
-    ------
-    ValueError
-        For another shape or dtype, pixels outside [0, 1], or NaN (as `gaussian_kl`).
+    Examples
+    --------
+    >>> bernoulli_nll(torch.zeros(1, 3), torch.tensor([[0.0, 1.0, 1.0]]))  # 3 log 2
+    tensor([2.0794])
     """
     validate.images(x)
-    _check(logits, "logits", x.shape, x.dtype)
+    validate.alike(logits, "logits", x, "x")
     return binary_cross_entropy_with_logits(logits, x, reduction="none").sum(dim=1)
 
 
-def binarize(x, generator=None):
-    """Draw each pixel as 0 or 1, with its grey value as the probability of 1.
+def binarize(
+    x: Float[Tensor, "B D"], *, generator: torch.Generator | None = None
+) -> Float[Tensor, "B D"]:
+    """Draw each pixel as 0 or 1, with its grey value in [0, 1] as the probability of 1.
 
-    Parameters
-    ----------
-    x : Tensor of shape (B, D), pixels in [0, 1]
-    generator : torch.Generator, optional
-        The global one if omitted. With seed 0 the test digits become those of all chapters.
+    With a generator of seed 0 the test digits become those of all chapters.
 
-    Returns
-    -------
-    Tensor of shape (B, D), the dtype of `x`
-
-    Raises
-    ------
-    ValueError
-        For another shape or dtype, pixels outside [0, 1], or NaN.
+    Examples
+    --------
+    >>> binarize(torch.tensor([[0.0, 1.0]]))
+    tensor([[0., 1.]])
 
     References
     ----------
     Salakhutdinov and Murray (2008), doi:10.1145/1390156.1390266.
     """
-    return torch.bernoulli(validate.images(x), generator=generator)
+    return torch.bernoulli(validate.images(x), generator=validate.generator(generator))
+
+
+class VAEOutput(NamedTuple):
+    """What `VAE.forward` returns: the decoder's output at one draw of z, and q(z|x)."""
+
+    output: Float[Tensor, "B D"]
+    mu: Float[Tensor, "B L"]
+    logvar: Float[Tensor, "B L"]
 
 
 class VAE(nn.Module):
     """A variational autoencoder: encoder q(z|x), prior N(0, I), decoder p(x|z).
 
-    `VAE([784, 256], latent=50)` is the notes' network: 784 -> 256 -> 50 + 50, 50 -> 256 -> 784.
-
     Parameters
     ----------
-    sizes : sequence of int >= 1
+    sizes
         Widths from the image to the last hidden layer, without the latent. The decoder mirrors
         them.
-    latent : int >= 1
+    latent
         Length L of z.
-    likelihood : {"bernoulli", "gaussian"}
+    likelihood
         Of a pixel given z. "gaussian" has one noise level for all pixels, `exp(logvar_x / 2)`,
         a parameter that is learnt with the rest (Rybkin et al., 2021, arXiv:2006.13202).
-    activation : callable -> nn.Module
+    activation
         Made anew for each hidden layer.
-    encoder : nn.Module, (B, D) -> (mu, logvar) of shape (B, L) each, optional
-        Replaces the fully connected one.
-    decoder : nn.Module, (B, L) -> (B, D), optional
-        Replaces the fully connected one.
+    encoder
+        Replaces the fully connected one: (B, D) to mean and log-variance, (B, L) each.
+    decoder
+        Replaces the fully connected one: (B, L) to (B, D).
 
-    Raises
-    ------
-    ValueError
-        For a size or latent below 1, or an unknown likelihood.
+    Examples
+    --------
+    >>> model = VAE([784, 256], latent=50)  # the notes': 784 -> 256 -> 50 + 50, 50 -> 256 -> 784
+    >>> model.encode(torch.rand(3, 784)).mu.shape, model.sample(2).shape
+    (torch.Size([3, 50]), torch.Size([2, 784]))
 
     References
     ----------
     Kingma and Welling (2014), arXiv:1312.6114.
     """
 
-    def __init__(self, sizes, latent, *, likelihood="bernoulli", activation=nn.GELU,
-                 encoder=None, decoder=None):  # fmt: skip
+    def __init__(
+        self, sizes: Sequence[int], latent: int, *,
+        likelihood: Literal["bernoulli", "gaussian"] = "bernoulli",
+        activation: Callable[[], nn.Module] = nn.GELU,
+        encoder: nn.Module | None = None, decoder: nn.Module | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        if likelihood not in LIKELIHOODS:
-            raise ValueError(f"likelihood must be one of {LIKELIHOODS}, got {likelihood!r}")
-        if not isinstance(sizes, (list, tuple)):
-            raise ValueError(f"sizes must list the widths without the latent, got {sizes!r}")
-        self.latent, self.likelihood = validate.integer(latent, "latent"), likelihood
+        sizes, self.latent = validate.widths(sizes), validate.integer(latent, "latent")
+        self.likelihood = validate.choice(likelihood, "likelihood", ("bernoulli", "gaussian"))
+        validate.function(activation, "activation")
         if encoder is None:
             encoder = GaussianEncoder([*sizes, 2 * latent], activation)
         if decoder is None:
             decoder = mlp([latent, *sizes[::-1]], activation)
-        self.encoder, self.decoder = encoder, decoder
+        self.encoder = validate.model(encoder, "encoder", "forward")
+        self.decoder = validate.model(decoder, "decoder", "forward")
         if likelihood == "gaussian":
             self.logvar_x = nn.Parameter(torch.zeros(()))  # one noise level for all pixels
 
-    def encode(self, x):
-        """Images to mean and log-variance of q(z|x), (B, D) -> (B, L) twice.
-
-        ValueError for another shape or dtype, NaN, pixels outside [0, 1] if they are Bernoulli,
-        or an encoder that does not return two tensors of shape (B, L).
-        """
-        validate.images(x) if self.likelihood == "bernoulli" else _check(x, "x")
+    def encode(self, x: Float[Tensor, "B D"]) -> DiagonalGaussian:
+        """Mean and log-variance of q(z|x), (B, L) each. Bernoulli pixels are in [0, 1]."""
+        validate.images(x) if self.likelihood == "bernoulli" else validate.matrix(x, "x")
         output, shape = self.encoder(x), (len(x), self.latent)
-        parts = output if isinstance(output, (tuple, list)) else [output]
-        given = [tuple(p.shape) if isinstance(p, torch.Tensor) else type(p).__name__ for p in parts]
-        if given != [shape, shape]:
+        parts = output if isinstance(output, tuple | list) else [output]
+        if [getattr(part, "shape", None) for part in parts] != [shape, shape]:
             raise ValueError(f"encoder must return (mu, logvar) of shape {shape} each, got "
-                             f"{', '.join(map(str, given))}")  # fmt: skip
-        return output
+                             f"{', '.join(map(validate.describe, parts))}")  # fmt: skip
+        return DiagonalGaussian(*output)
 
-    def decode(self, z):
-        """Latents to logits (Bernoulli) or means (Gaussian) of p(x|z), (B, L) -> (B, D).
+    def decode(self, z: Float[Tensor, "B L"]) -> Float[Tensor, "B D"]:
+        """Logits (Bernoulli) or means (Gaussian) of p(x|z).
 
-        ValueError for another shape or dtype, or NaN (as `gaussian_kl`).
+        Examples
+        --------
+        >>> VAE([4], latent=2).decode(torch.zeros(3, 2)).shape
+        torch.Size([3, 4])
         """
-        _check(z, "z", ("B", self.latent), next(self.parameters(), z).dtype)
+        validate.matrix(z, "z", self.latent, self._weight().dtype)
         return self.decoder(z)
 
-    def log_likelihood(self, x, z):
-        """log p(x|z) of each image given its own latent, (B, D), (B, L) -> (B,), in nats.
+    def forward(
+        self, x: Float[Tensor, "B D"], *,
+        generator: torch.Generator | None = None,
+    ) -> VAEOutput:  # fmt: skip
+        """Encode, draw one z for each image, and decode it: all that `vae_loss` needs."""
+        mu, logvar = self.encode(x)
+        z = reparameterize(mu, logvar, generator=generator)
+        return VAEOutput(self.decode(z), mu, logvar)
 
-        ValueError as `decode` and `bernoulli_nll`.
-        """
-        output = self.decode(z)
+    def log_likelihood(
+        self, x: Float[Tensor, "B D"], z: Float[Tensor, "B L"]
+    ) -> Float[Tensor, "B"]:
+        """log p(x|z) in nats, of each image given its own latent."""
+        return self._log_prob(x, self.decode(z))
+
+    def _log_prob(self, x, output):
+        """log p(x|z), from what the decoder returned for z."""
         if self.likelihood == "bernoulli":
             return -bernoulli_nll(output, x)
         return gaussian_log_prob(x, output, self.logvar_x)
 
-    def pairwise_log_likelihood(self, x, z):
-        """log p(x_b|z_k) of every pair, (B, D), (K, L) -> (B, K), in nats, by one matrix product.
+    def pairwise_log_likelihood(
+        self, x: Float[Tensor, "B D"], z: Float[Tensor, "K L"]
+    ) -> Float[Tensor, "B K"]:
+        """log p(x_b|z_k) of every pair, in nats, by one matrix product.
 
-        Rounds a little more than `log_likelihood`: large sums cancel. ValueError as there.
+        Rounds a little more than `log_likelihood`: large sums cancel.
         """
         output = self.decode(z)  # (K, D)
-        _check(x, "x", ("B", output.shape[1]), output.dtype)
+        validate.matrix(x, "x", output.shape[1], output.dtype)
         if self.likelihood == "bernoulli":
             validate.images(x)
             return x @ output.T - softplus(output).sum(dim=1)
@@ -217,70 +236,57 @@ class VAE(nn.Module):
         distance = (squares - 2 * x @ output.T) * torch.exp(-self.logvar_x)
         return -0.5 * (distance + x.shape[1] * (self.logvar_x + log(2 * pi)))
 
-    def pixels(self, z):
-        """The mean image of p(x|z), (B, L) -> (B, D); ValueError as `decode`."""
+    def pixels(self, z: Float[Tensor, "B L"]) -> Float[Tensor, "B D"]:
+        """The mean image of p(x|z)."""
         output = self.decode(z)
         return output.sigmoid() if self.likelihood == "bernoulli" else output
 
-    def reconstruct(self, x):
-        """The mean image at the mean of q(z|x), (B, D) -> (B, D); ValueError as `encode`."""
-        return self.pixels(self.encode(x)[0])
+    def reconstruct(self, x: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """The mean image at the mean of q(z|x)."""
+        return self.pixels(self.encode(x).mu)
 
     @torch.no_grad()
-    def sample(self, n, generator=None):
-        """Draw n latents from the prior and return their mean images, (n, D).
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Float[Tensor, "n D"]:
+        """Draw n latents from the prior and return their mean images, without pixel noise."""
+        shape = (validate.integer(n, "n"), self.latent)
+        with evaluating(self):
+            return self.pixels(draw(torch.randn, shape, self._weight(), generator))
 
-        Without a generator they come from the CPU's global one, so that a seed gives the same
-        latents on every device. ValueError for n < 1.
-        """
-        device = "cpu" if generator is None else generator.device
-        z = torch.randn(validate.integer(n, "n"), self.latent, generator=generator, device=device)
-        return self.pixels(z.to(next(self.parameters(), z)))
+    def _weight(self):
+        """A tensor in the dtype and on the device of the model."""
+        return next(self.parameters(), torch.zeros(()))  # parts of one's own may have none
 
 
-def vae_loss(model, x, beta=1.0):
-    """The negative ELBO with one sample of z per image, for `train.fit`.
+def vae_loss(
+    model: VAE | DistributedDataParallel, x: Float[Tensor, "B D"],
+    beta: float = 1.0, *, generator: torch.Generator | None = None,
+) -> dict[str, Float[Tensor, "B"]]:  # fmt: skip
+    """The negative ELBO with one sample of z per image, for `train.fit`, in nats per image.
+
+    "loss" = "reconstruction" + beta * "kl", that is ``-log p(x|z) + beta KL(q(z|x) || N(0, I))``
+    with z drawn from q(z|x), summed over pixels and over latents.
 
     Parameters
     ----------
-    model : VAE
-    x : Tensor of shape (B, D)
-        Pixels in [0, 1] if they are Bernoulli.
-    beta : float >= 0
-        Weight of the KL (Higgins et al., 2017). Above 1 the bound on log p(x) is looser, below 1
-        it is not guaranteed to be one.
+    beta
+        Weight >= 0 of the KL (Higgins et al., 2017). Above 1 the bound on log p(x) is looser,
+        below 1 it is not guaranteed to be one.
 
-    Returns
-    -------
-    dict
-        "loss" = "reconstruction" + beta * "kl", each of shape (B,), in nats per image:
-        -log p(x|z) summed over pixels, and KL(q(z|x) || N(0, I)) summed over latents.
-
-    Raises
-    ------
-    ValueError
-        As `VAE.encode`, or for beta < 0.
+    Examples
+    --------
+    >>> terms = vae_loss(VAE([4], latent=2), torch.ones(3, 4))
+    >>> torch.equal(terms["loss"], terms["reconstruction"] + terms["kl"])
+    True
 
     References
     ----------
     Kingma and Welling (2014), arXiv:1312.6114, eq. 10, with the sign of a loss.
     """
+    vae = getattr(model, "module", model)  # what is inside a wrapper
+    validate.model(vae, "model", "log_likelihood")
     validate.nonnegative(beta, "beta")
-    mu, logvar = model.encode(x)
-    z = reparameterize(mu, logvar)
-    reconstruction = -model.log_likelihood(x, z)
+    output, mu, logvar = model(x, generator=generator)
+    reconstruction = -vae._log_prob(x, output)
     kl = gaussian_kl(mu, logvar)
     loss = reconstruction + beta * kl
     return {"loss": loss, "reconstruction": reconstruction, "kl": kl}
-
-
-def _check(value, name, shape=("B", "D"), dtype=None):
-    """Refuse another shape or dtype, and NaN; but NaN passes in what a network computed."""
-    if not (isinstance(value, torch.Tensor) and value.requires_grad):
-        validate.matrix(value, name)
-    fixed = [isinstance(n, int) for n in shape]
-    fits = value.ndim == 2 and all(n == m for n, m, f in zip(shape, value.shape, fixed) if f)
-    if not fits or dtype not in (None, value.dtype):
-        given = f"({', '.join(map(str, value.shape))}) {value.dtype}"
-        wanted = f"({', '.join(map(str, shape))}) {dtype or 'float'}"
-        raise ValueError(f"{name} must be {wanted}, got {given}")

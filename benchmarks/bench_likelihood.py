@@ -18,7 +18,7 @@ SAMPLES = 1000
 
 def run():
     """10 000 binarised test digits, K = 1000 samples each, the shipped model of chapter 08."""
-    x = binarize(data.mnist("test").x, torch.Generator().manual_seed(0))
+    x = binarize(data.mnist("test").x, generator=torch.Generator().manual_seed(0))
     model = weights.load(VAE([784, 200, 200], 50, activation=nn.Tanh), "burda_vae")
     importance_weighted_bound(model, x[:10], 10)  # loads every library that the run needs
     ballast = torch.ones(max(peak() - resident(), 0), dtype=torch.uint8)  # up to the old peak

@@ -1,11 +1,12 @@
 """Chapter 03: the autoencoder, and codes as bits."""
 
 import math
-import re
 
 import numpy as np
 import pytest
 import torch
+from answers import checker_tests
+from noise import normal, rng
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import KBinsDiscretizer
 from torch import nn
@@ -18,14 +19,11 @@ from aecourse.trivial import reconstruction_loss, squared_error
 
 
 def codes(n=500, k=3, seed=0, dtype=torch.float32):
-    return torch.randn(n, k, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+    return normal(n, k, seed=seed, dtype=dtype)
 
 
 def pixels(n=20, d=16, seed=0, dtype=torch.float32):
-    return torch.rand(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
-
-NAN = torch.full((4, 3), math.nan)
+    return torch.rand(n, d, generator=rng(seed), dtype=dtype)
 
 
 # the network
@@ -58,6 +56,7 @@ def test_forward_is_decode_of_encode_and_equals_matrix_products_by_hand():
     assert np.allclose(model.decode(torch.from_numpy(h)).detach(),
                        np.maximum(h @ V1.T + c1, 0) @ V2.T + c2)  # fmt: skip
     assert torch.equal(model(x), model.decode(model.encode(x)))
+    assert torch.equal(model(x), model.reconstruct(x))
 
 
 def test_without_activations_it_ends_where_pca_ends():
@@ -101,35 +100,25 @@ def test_an_mlp_of_two_widths_is_one_linear_layer():
     assert [type(layer) for layer in mlp([4, 2])] == [nn.Linear]
 
 
-@pytest.mark.parametrize("sizes", [784, [784], [], None, "784", [784, 0], [784, -3], [784, 2.5],
-                                   [784, True]])  # fmt: skip
+@pytest.mark.parametrize("sizes", [[784], [784, 0], [784, 2.5], [784, True]])
 @pytest.mark.parametrize("build", [Autoencoder, mlp])
 def test_sizes_must_be_two_or_more_positive_integers(build, sizes):
-    with pytest.raises(ValueError, match="sizes must"):
+    with pytest.raises(ValueError, match="sizes must be .*integer.* >= 1"):
         build(sizes)
 
 
-BAD_FOR_4 = [
-    (torch.rand(5, 3), r"shape \(N, 4\), got \(5, 3\)"),
-    (torch.rand(4), "shape"),
-    (torch.rand(2, 2, 4), "shape"),
-    (torch.zeros(0, 4), "empty"),
-    (torch.zeros(3, 4, dtype=torch.uint8), "uint8"),
-    (torch.zeros(3, 4, dtype=torch.float64), "float32 as the weights, got torch.float64"),
-    (torch.full((3, 4), math.nan), "finite"),
-    (torch.full((3, 4), math.inf), "finite"),
-    (np.zeros((3, 4), dtype=np.float32), "ndarray"),
-]
+def test_the_activation_is_a_class_and_no_module():
+    with pytest.raises(ValueError, match=r"activation must be a class .* got a module, ReLU\(\)"):
+        mlp([4, 3, 2], nn.ReLU())
 
 
-@pytest.mark.parametrize("bad, message", BAD_FOR_4)
-def test_bad_images_and_codes_are_refused_by_name(bad, message):
-    with pytest.raises(ValueError, match=f"^x .*{message}"):
-        Autoencoder([4, 2]).encode(bad)
-    with pytest.raises(ValueError, match=f"^x .*{message}"):
-        Autoencoder([4, 2])(bad)
-    with pytest.raises(ValueError, match=f"^h .*{message}"):
-        Autoencoder([2, 4]).decode(bad)
+def test_images_and_codes_of_another_length_or_float_dtype_are_refused():
+    model = Autoencoder([4, 2])
+    for function, columns in ((model, 4), (model.encode, 4), (model.decode, 2)):
+        with pytest.raises(ValueError, match=rf"must have shape \(N, {columns}\), got \(5, 3\)"):
+            function(torch.rand(5, 3))
+        with pytest.raises(ValueError, match="must be torch.float32 as the weights.*float64"):
+            function(torch.rand(5, columns).double())
 
 
 # the quantiser
@@ -151,7 +140,7 @@ def test_cells_are_those_of_scikit_learn(bits):
     h = codes(dtype=torch.float64)
     oracle = KBinsDiscretizer(2**bits, encode="ordinal", strategy="uniform", subsample=None)
     oracle.fit(h.numpy())
-    low, high = code_range(h, tail=0)
+    low, high = code_range(h, tail=0.0)
     expected = oracle.inverse_transform(oracle.transform(h.numpy()))
     assert np.allclose(quantize_code(h, bits, low, high), expected)
 
@@ -190,25 +179,14 @@ def test_quantising_keeps_the_dtype_and_its_input(dtype):
     assert torch.equal(h, before)
 
 
-@pytest.mark.parametrize("changed, message", [
-    ({"h": torch.zeros(3)}, "^h must have shape"),
-    ({"h": torch.zeros(0, 3)}, "^h must not be empty"),
-    ({"h": torch.zeros(2, 3, dtype=torch.int64)}, "^h must be float32 or float64, got torch.int64"),
-    ({"h": NAN}, "^h must be finite"),
-    ({"h": [[1.0]]}, "^h must be a torch.Tensor, got list"),
-    ({"bits": 0}, r"^bits must be in \[1, 16\], got 0"),
-    ({"bits": 17}, r"^bits must be in \[1, 16\], got 17"),
-    ({"bits": 2.0}, "^bits must be an integer"),
-    ({"bits": True}, "^bits must be an integer"),
+@pytest.mark.parametrize(("changed", "message"), [
+    ({"bits": 0}, r"^bits must be an integer in \[1, 16\], got 0"),
+    ({"bits": 17}, r"^bits must be an integer in \[1, 16\], got 17"),
     ({"low": 1.0, "high": 1.0}, "^low must be below high"),
     ({"low": 2.0, "high": 1.0}, "^low must be below high"),
     ({"low": torch.tensor([0.0, 0.0, 5.0])}, "^low must be below high"),
-    ({"low": torch.zeros(2)}, r"^low must be a number or have shape \(3,\), got \(2,\)"),
-    ({"high": torch.ones(1, 3)}, r"^high must be a number or have shape \(3,\), got \(1, 3\)"),
-    ({"low": math.nan}, "^low must be finite"),
-    ({"high": math.inf}, "^high must be finite"),
-    ({"low": "a"}, "^low must be a number"),
-    ({"high": None}, "^high must be a number"),
+    ({"low": torch.zeros(2)}, r"^low must have shape \(3,\), got \(2,\)"),
+    ({"low": "a"}, r"^low must be a finite number or a tensor of shape \(3,\), got 'a'"),
 ])  # fmt: skip
 def test_the_quantiser_refuses_bad_input_by_name(changed, message):
     arguments = {"h": torch.zeros(2, 3), "bits": 4, "low": -1.0, "high": 1.0} | changed
@@ -221,7 +199,7 @@ def test_the_quantiser_refuses_bad_input_by_name(changed, message):
 
 def test_without_tails_the_range_is_minimum_and_maximum():
     h = codes()
-    low, high = code_range(h, tail=0)
+    low, high = code_range(h, tail=0.0)
     assert torch.equal(low, h.amin(dim=0)) and torch.equal(high, h.amax(dim=0))
 
 
@@ -247,17 +225,11 @@ def test_the_range_needs_no_gradient_and_leaves_its_input():
     assert torch.equal(h, before)
 
 
-@pytest.mark.parametrize("h, tail, message", [
-    (torch.zeros(3), 0.1, "^h must have shape"),
-    (torch.zeros(0, 3), 0.1, "^h must not be empty"),
-    (NAN, 0.1, "^h must be finite"),
-    (torch.zeros(5, 3, dtype=torch.int32), 0.1, "^h must be float32 or float64"),
+@pytest.mark.parametrize(("h", "tail", "message"), [
     (torch.ones(5, 3), 0.1, "^h must vary"),
-    (torch.rand(1, 3), 0, "^h must vary"),
-    (torch.rand(5, 3), 0.5, "^tail must be a number in"),
-    (torch.rand(5, 3), -0.1, "^tail must be a number in"),
-    (torch.rand(5, 3), math.nan, "^tail must be a number in"),
-    (torch.rand(5, 3), "0.1", "^tail must be a number in"),
+    (torch.rand(1, 3), 0.0, "^h must vary"),
+    (torch.rand(5, 3), 0.5, r"^tail must be a number in \[0, 0.5\)"),
+    (torch.rand(5, 3), -0.1, r"^tail must be a number in \[0, 0.5\)"),
 ])  # fmt: skip
 def test_the_range_refuses_bad_input_by_name(h, tail, message):
     with pytest.raises(ValueError, match=message):
@@ -271,8 +243,7 @@ def test_thirty_numbers_of_four_bits_are_fifteen_bytes():
     assert bits_per_image(30, 4) == 15 * 8
 
 
-@pytest.mark.parametrize("k, bits", [(0, 4), (-1, 4), (2.5, 4), (30, 0), (30, 17), (30, "4"),
-                                     (None, 4)])  # fmt: skip
+@pytest.mark.parametrize(("k", "bits"), [(0, 4), (-1, 4), (30, 0), (30, 17)])
 def test_bits_per_image_refuses_what_cannot_be_counted(k, bits):
     with pytest.raises(ValueError, match="^(k|bits) must be"):
         bits_per_image(k, bits)
@@ -302,29 +273,23 @@ def test_four_times_the_error_costs_six_decibels():
     assert lost == pytest.approx(20 * math.log10(2), abs=1e-4)
 
 
-@pytest.mark.parametrize("x_hat, x, message", [
-    (torch.rand(2, 4), torch.rand(2, 5), "^x_hat must have the shape of x"),
-    (torch.rand(2, 4), torch.rand(3, 4), "^x_hat must have the shape of x"),
-    (torch.rand(1, 4), torch.rand(3, 4), "^x_hat must have the shape of x"),
-    (torch.rand(4), torch.rand(4), "^x must have shape"),
-    (torch.zeros(0, 4), torch.zeros(0, 4), "^x must not be empty"),
-    (torch.rand(2, 4), torch.rand(2, 4) * 255, r"^x must hold pixels in \[0, 1\]"),
-    (torch.rand(2, 4), torch.rand(2, 4) - 1, r"^x must hold pixels in \[0, 1\]"),
-    (torch.full((2, 4), math.nan), torch.rand(2, 4), "^x_hat must be finite"),
-    (torch.rand(2, 4), torch.full((2, 4), math.nan), "^x must be finite"),
-    (torch.zeros(2, 4, dtype=torch.uint8), torch.rand(2, 4), "^x_hat must be float32 or float64"),
-    (torch.ones(2, 4), torch.ones(2, 4), "perfect copy is infinite"),
-])  # fmt: skip
-def test_psnr_refuses_bad_input_by_name(x_hat, x, message):
-    with pytest.raises(ValueError, match=message):
-        psnr(x_hat, x)
+def test_psnr_refuses_other_shapes_pixels_and_a_perfect_copy():
+    x = torch.rand(2, 4)
+    for x_hat in (torch.rand(2, 5), torch.rand(1, 4)):
+        with pytest.raises(ValueError, match="^x_hat must be as x"):
+            psnr(x_hat, x)
+    for bad in (255 * x + 2, x - 1):
+        with pytest.raises(ValueError, match=r"^x must hold pixels in \[0, 1\]"):
+            psnr(x, bad)
+    with pytest.raises(ValueError, match="perfect copy is infinite"):
+        psnr(x, x)
 
 
 def test_more_bits_never_hurt_much_and_end_at_the_unquantised_error():
     x = pixels(400, 16)
     model = linear.pca(x, 6)
     h = model.encode(x)
-    low, high = code_range(h, tail=0)
+    low, high = code_range(h, tail=0.0)
     curve = [psnr(model.decode(quantize_code(h, b, low, high)), x) for b in range(1, 13)]
     assert all(later > earlier for earlier, later in zip(curve[:5], curve[1:6], strict=True))
     assert curve[-1] == pytest.approx(psnr(model.reconstruct(x), x), abs=1e-3)
@@ -386,68 +351,50 @@ def fixed_range(h, bits, low, high):
     return quantize(h, 3, -2.0, 3.0)
 
 
-@pytest.mark.parametrize("name, answer", [
-    ("autoencoder-1", 40_000),
-    ("autoencoder-1", torch.tensor(40_000.0)),
-    ("autoencoder-2", "b"),
-    ("autoencoder-2", " B "),
-    ("autoencoder-3", quantize),
-    ("autoencoder-3", quantize_code),
-    ("autoencoder-4", 0.808),
-])  # fmt: skip
-def test_the_solution_is_accepted(name, answer, capsys):
-    assert check(name, answer)
-    assert capsys.readouterr().out.strip() == f"{name}: right."
+RIGHT = {
+    "autoencoder-1": [40_000, torch.tensor(40_000.0)],
+    "autoencoder-2": ["b", " B "],
+    "autoencoder-3": [quantize, quantize_code],
+    "autoencoder-4": [0.808],
+}  # fmt: skip
+WRONG = {
+    "autoencoder-1": [
+        (1, "the decoder"), (20_000, "float16 number"), (80_000, "not float32"),
+        (320_000, "bits against bytes"), (5_000, "bytes against bits"),
+        (64_000, "JPEG costs something"), (960_000 / 39, "The code costs something"),
+        (960_000 / 81, "how many bytes"), (-960_000 / 81, "how many bytes"), (12_345, "on paper"),
+        ("40000", "one number"),
+    ],
+    "autoencoder-2": [
+        ("a", "the section on compression"), ("c", "who needs the range"),
+        ("d", "without being counted"), ("e", "one letter of a, b, c, d"),
+        (2, "one letter of a, b, c, d"),
+    ],
+    "autoencoder-3": [
+        (unclipped, "Clip"), (one_cell_too_many, "count the cells from 0"),
+        (to_edges, "include low and high"), (one_cell_too_few, "one cell too few"),
+        (lower_edge, "lower edge"), (cell_number, "number of the cell"), (no_low, "where is low"),
+        (twice_the_bits, "not 2*b"), (in_place, "changes its arguments"),
+        (fixed_range, "values are not"), (lambda h, bits, low, high: h.sum(), "shape should be"),
+        (lambda h, bits, low, high: h.numpy(), "Return a torch.Tensor"),
+        (lambda h: h, "stopped with TypeError"), (3, "function itself"),
+    ],
+    "autoencoder-4": [
+        (55.69, "squared error"), (0.0710, "per pixel"), (1.053, "judged by its own"),
+        (0.568, "mean *digit*"), (0.336, "subtract their mean"), (0.178, "fitted on clothes"),
+        (0.661, "the other way round"), (0.262, "at home"), (0.95, "on paper"),
+        ("above", "one number"),
+    ],
+}  # fmt: skip
+
+test_right_answers, test_wrong_answers = checker_tests(RIGHT, WRONG)
 
 
-@pytest.mark.parametrize("name, answer, hint", [
-    ("autoencoder-1", 1, "the decoder"),
-    ("autoencoder-1", 20_000, "float16 number"),
-    ("autoencoder-1", 80_000, "not float32"),
-    ("autoencoder-1", 320_000, "bits against bytes"),
-    ("autoencoder-1", 5_000, "bytes against bits"),
-    ("autoencoder-1", 64_000, "JPEG costs something"),
-    ("autoencoder-1", 960_000 / 39, "The code costs something"),
-    ("autoencoder-1", 960_000 / 81, "how many bytes"),
-    ("autoencoder-1", -960_000 / 81, "how many bytes"),
-    ("autoencoder-1", 12_345, "on paper"),
-    ("autoencoder-1", "40000", "one number"),
-    ("autoencoder-2", "a", "the section on compression"),
-    ("autoencoder-2", "c", "who needs the range"),
-    ("autoencoder-2", "d", "without being counted"),
-    ("autoencoder-2", "e", "one letter of a, b, c, d"),
-    ("autoencoder-2", 2, "one letter of a, b, c, d"),
-    ("autoencoder-3", unclipped, "Clip"),
-    ("autoencoder-3", one_cell_too_many, "count the cells from 0"),
-    ("autoencoder-3", to_edges, "include low and high"),
-    ("autoencoder-3", one_cell_too_few, "one cell too few"),
-    ("autoencoder-3", lower_edge, "lower edge"),
-    ("autoencoder-3", cell_number, "number of the cell"),
-    ("autoencoder-3", no_low, "where is low"),
-    ("autoencoder-3", twice_the_bits, "not 2\\*b"),
-    ("autoencoder-3", in_place, "writes into its argument"),
-    ("autoencoder-3", fixed_range, "values are not"),
-    ("autoencoder-3", lambda h, bits, low, high: h.sum(), "shape should be"),
-    ("autoencoder-3", lambda h, bits, low, high: h.numpy(), "Return a torch.Tensor"),
-    ("autoencoder-3", lambda h: h, "stopped with TypeError"),
-    ("autoencoder-3", 3, "function itself"),
-    ("autoencoder-4", 55.69, "squared error"),
-    ("autoencoder-4", 0.0710, "per pixel"),
-    ("autoencoder-4", 1.053, "judged by its own"),
-    ("autoencoder-4", 0.568, "mean \\*digit\\*"),
-    ("autoencoder-4", 0.336, "subtract their mean"),
-    ("autoencoder-4", 0.178, "fitted on clothes"),
-    ("autoencoder-4", 0.661, "the other way round"),
-    ("autoencoder-4", 0.262, "at home"),
-    ("autoencoder-4", 0.95, "on paper"),
-    ("autoencoder-4", "above", "one number"),
-])  # fmt: skip
-def test_a_wrong_answer_gets_its_hint_and_never_the_solution(name, answer, hint):
-    feedback = check(name, answer)
-    assert not feedback
-    assert re.search(hint, feedback.message), feedback.message
-    for solution in ("40000", "40 000", "0.808", "0.81"):
-        assert solution not in feedback.message
+@pytest.mark.parametrize("name", ["autoencoder-1", "autoencoder-4"])
+def test_no_hint_gives_the_solution_away(name):
+    for answer, _ in WRONG[name]:
+        for solution in ("40000", "40 000", "0.808", "0.81"):
+            assert solution not in check(name, answer).message
 
 
 def test_the_numbers_behind_exercise_4_are_those_of_the_data():

@@ -8,6 +8,8 @@ from importlib.resources import files
 import numpy as np
 import pytest
 import torch
+from answers import checker_tests
+from noise import normal, rng
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import nn
@@ -25,15 +27,14 @@ from aecourse.denoising import (
     denoising_loss,
     fine_tune,
     iterate_denoiser,
+    labelled_rows,
     linear_probe,
     mask_patches,
     mask_pixels,
     random_shift,
 )
-from aecourse.exercises import check
 from aecourse.exercises import denoising as checkers
 from aecourse.train import fit
-from aecourse.weights.few_labels import labelled_rows
 
 CORRUPTIONS = {
     "gaussian": add_gaussian_noise,
@@ -44,13 +45,9 @@ CORRUPTIONS = {
 each_corruption = pytest.mark.parametrize("corrupt", CORRUPTIONS.values(), ids=CORRUPTIONS)
 
 
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
 def grey(B=200, D=784, seed=0, dtype=torch.float32):
     """Images without a 0 or a 1 in them, so that every change shows."""
-    return torch.rand(B, D, generator=seeded(seed), dtype=dtype) * 0.8 + 0.1
+    return torch.rand(B, D, generator=rng(seed), dtype=dtype) * 0.8 + 0.1
 
 
 def image(result):
@@ -62,34 +59,34 @@ def image(result):
 
 def test_gaussian_noise_has_the_given_deviation_and_no_mean():
     x = grey(2000)
-    noise = add_gaussian_noise(x, 0.3, seeded()) - x
+    noise = add_gaussian_noise(x, 0.3, generator=rng()) - x
     assert abs(noise.mean()) < 0.002 and abs(noise.std() - 0.3) < 0.002
     assert abs((noise[:, :-1] * noise[:, 1:]).mean()) < 0.001  # neighbours are independent
     assert noise.min() < -1  # not clipped
 
 
-@pytest.mark.parametrize("amount", [0.1, 0.5, 0.9])
-def test_salt_and_pepper_sets_the_given_share_half_to_zero_half_to_one(amount):
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_salt_and_pepper_sets_the_given_share_half_to_zero_half_to_one(share):
     x = grey(2000)
-    x_tilde = add_salt_and_pepper(x, amount, seeded())
+    x_tilde = add_salt_and_pepper(x, share, generator=rng())
     salt, pepper = ((x_tilde == value).double().mean().item() for value in (1, 0))
-    assert abs(salt - amount / 2) < 0.003 and abs(pepper - amount / 2) < 0.003
+    assert abs(salt - share / 2) < 0.003 and abs(pepper - share / 2) < 0.003
     untouched = (x_tilde != 0) & (x_tilde != 1)
     assert torch.equal(x_tilde[untouched], x[untouched])
 
 
-@pytest.mark.parametrize("amount", [0.25, 0.5, 0.75])
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
 @pytest.mark.parametrize("hide", [mask_pixels, mask_patches])
-def test_masks_hide_the_given_share_and_nothing_else(hide, amount):
+def test_masks_hide_the_given_share_and_nothing_else(hide, share):
     x = grey(2000, 64 * 4)
-    x_tilde, mask = hide(x, amount, seeded())
+    x_tilde, mask = hide(x, share, generator=rng())
     assert mask.dtype == torch.bool and mask.shape == x.shape
-    assert abs(mask.double().mean() - amount) < 0.003
+    assert abs(mask.double().mean() - share) < 0.003
     assert (x_tilde[mask] == 0).all() and torch.equal(x_tilde[~mask], x[~mask])
 
 
 def test_every_image_loses_the_same_number_of_whole_patches_at_other_places():
-    _, mask = mask_patches(grey(500), 0.5, seeded(), size=7)
+    _, mask = mask_patches(grey(500), 0.5, generator=rng(), size=7)
     blocks = mask.view(500, 4, 7, 4, 7).transpose(2, 3).reshape(500, 16, 49)
     assert torch.equal(blocks.all(dim=2), blocks.any(dim=2))  # whole patches
     assert (blocks.any(dim=2).sum(dim=1) == 8).all()
@@ -97,22 +94,23 @@ def test_every_image_loses_the_same_number_of_whole_patches_at_other_places():
 
 
 @each_corruption
-def test_nothing_happens_at_amount_zero(corrupt):
+def test_nothing_happens_at_strength_zero(corrupt):
     x = grey()
-    assert torch.equal(image(corrupt(x, 0)), x)
+    assert torch.equal(image(corrupt(x, 0.0)), x)
 
 
 @pytest.mark.parametrize("hide", [mask_pixels, mask_patches])
-def test_everything_is_hidden_at_amount_one(hide):
-    x_tilde, mask = hide(grey(), 1)
+def test_everything_is_hidden_at_share_one(hide):
+    x_tilde, mask = hide(grey(), 1.0)
     assert mask.all() and (x_tilde == 0).all()
 
 
 @each_corruption
 def test_the_same_generator_gives_the_same_noise_and_the_next_call_other_noise(corrupt):
-    x, generator = grey(), seeded(3)
-    first, second = (image(corrupt(x, 0.5, generator)) for _ in range(2))
-    assert torch.equal(first, image(corrupt(x, 0.5, seeded(3)))) and not torch.equal(first, second)
+    x, generator = grey(), rng(3)
+    first, second = (image(corrupt(x, 0.5, generator=generator)) for _ in range(2))
+    again = image(corrupt(x, 0.5, generator=rng(3)))
+    assert torch.equal(first, again) and not torch.equal(first, second)
     torch.manual_seed(1)
     default = image(corrupt(x, 0.5))
     torch.manual_seed(1)
@@ -124,35 +122,17 @@ def test_the_same_generator_gives_the_same_noise_and_the_next_call_other_noise(c
 def test_corruptions_keep_dtype_and_input(corrupt, dtype):
     x = grey(dtype=dtype)
     before = x.clone()
-    x_tilde = image(corrupt(x, 0.5, seeded()))
+    x_tilde = image(corrupt(x, 0.5, generator=rng()))
     assert x_tilde.dtype == dtype and x_tilde.shape == x.shape and torch.equal(x, before)
 
 
 @each_corruption
-@pytest.mark.parametrize("amount", [-0.1, 1.1, math.nan, math.inf, "0.5", None, True])
-def test_amounts_out_of_range_are_refused(corrupt, amount):
-    if corrupt is add_gaussian_noise and amount == 1.1:
+@pytest.mark.parametrize("strength", [-0.1, 1.1])
+def test_strengths_out_of_range_are_refused(corrupt, strength):
+    if corrupt is add_gaussian_noise and strength > 1:
         return  # a standard deviation may be above 1
-    with pytest.raises(ValueError, match=r"amount must be a (finite )?number .*got"):
-        corrupt(grey(3), amount)
-
-
-BAD_MATRICES = {
-    "array": (np.zeros((2, 784), np.float32), "must be a torch.Tensor, got ndarray"),
-    "integers": (torch.zeros(2, 784).long(), "must be float32 or float64"),
-    "square": (torch.zeros(2, 28, 28), r"must have shape \(N, D\), got \(2, 28, 28\)"),
-    "empty": (torch.zeros(0, 784), "must not be empty"),
-    "nan": (torch.full((2, 784), math.nan), "must be finite"),
-}
-each_bad_matrix = pytest.mark.parametrize("x, message", BAD_MATRICES.values(), ids=BAD_MATRICES)
-
-
-@each_bad_matrix
-def test_bad_images_are_refused(x, message):
-    autoencoder = DenoisingAutoencoder(nn.Linear(784, 3), nn.Linear(3, 784))
-    for use in (*[partial(c, amount=0.5) for c in CORRUPTIONS.values()], autoencoder):
-        with pytest.raises(ValueError, match="x(_tilde)? " + message):
-            use(x)
+    with pytest.raises(ValueError, match="(share|sigma) must be a (finite )?number .*got"):
+        corrupt(grey(3), strength)
 
 
 @pytest.mark.parametrize(
@@ -161,8 +141,6 @@ def test_bad_images_are_refused(x, message):
         (783, 3, "x must hold square images, got 783 pixels"),
         (784, 5, "size must divide the side of the image, 28, got 5"),
         (784, 56, "size must divide the side of the image, 28, got 56"),
-        (784, 0, "size must be >= 1, got 0"),
-        (784, 4.0, "size must be an integer >= 1, got 4.0"),
     ],
 )
 def test_patches_that_do_not_tile_the_image_are_refused(D, size, message):
@@ -183,7 +161,10 @@ def noisy_target_loss(model, x, corrupt, pixels="all"):
 def test_the_target_is_the_clean_image(corrupt):
     """Zero for a model that returns the clean image, not for one that returns its input."""
     x = grey()
-    hide = partial(corrupt, amount=0.5, generator=seeded())
+    generator = rng()
+
+    def hide(x):
+        return corrupt(x, 0.5, generator=generator)
 
     def returns_clean(x_tilde):
         return x
@@ -200,13 +181,13 @@ def test_the_target_is_the_clean_image(corrupt):
 
 def test_the_model_sees_the_corrupted_image_alone():
     x, seen = grey(), []
-    denoising_loss(lambda t: seen.append(t) or t, x, partial(mask_pixels, amount=0.5))
+    denoising_loss(lambda t: seen.append(t) or t, x, partial(mask_pixels, share=0.5))
     assert len(seen) == 1 and (seen[0] == 0).any() and not torch.equal(seen[0], x)
 
 
 def test_noise_is_fresh_in_every_call():
     x, model = grey(), nn.Identity()
-    hide = partial(add_gaussian_noise, amount=0.3, generator=seeded())
+    hide = partial(add_gaussian_noise, sigma=0.3, generator=rng())
     first, second = (denoising_loss(model, x, hide)["loss"] for _ in range(2))
     assert not torch.equal(first, second)
     assert abs(first.mean() - 784 * 0.3**2) < 2  # summed over pixels, one value per image
@@ -216,12 +197,14 @@ def test_the_loss_by_hand_over_all_and_over_masked_pixels():
     x = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     mask = torch.tensor([[True, False, False], [False, True, True]])
     loss = partial(denoising_loss, lambda t: torch.ones_like(t), x, lambda x: (x, mask))
-    assert loss()["loss"].tolist() == [0 + 1 + 4, 9 + 16 + 25]
-    assert loss(pixels="masked")["loss"].tolist() == [0, 16 + 25]
+    for pixels, expected in (("all", [0 + 1 + 4, 9 + 16 + 25]), ("masked", [0, 16 + 25])):
+        terms = loss(pixels=pixels)
+        assert set(terms) == {"loss", "reconstruction"}
+        assert terms["loss"].tolist() == terms["reconstruction"].tolist() == expected
 
 
 def test_masked_pixels_alone_give_a_gradient_there_and_nowhere_else():
-    x, mask = grey(3, 16), mask_pixels(grey(3, 16), 0.5, seeded())[1]
+    x, mask = grey(3, 16), mask_pixels(grey(3, 16), 0.5, generator=rng())[1]
     x_hat = torch.zeros_like(x, requires_grad=True)
     loss = denoising_loss(lambda t: x_hat, x, lambda x: (x, mask), pixels="masked")["loss"]
     loss.sum().backward()
@@ -235,19 +218,13 @@ def test_the_input_may_have_more_columns_than_the_target():
     assert loss.shape == (5,)
 
 
-@pytest.mark.parametrize("pixels", ["visible", None, "Masked"])
-def test_unknown_pixels_are_refused(pixels):
-    with pytest.raises(ValueError, match="pixels must be one of"):
-        denoising_loss(nn.Identity(), grey(2), lambda x: x, pixels=pixels)
-
-
 @pytest.mark.parametrize(
     "corrupt, message",
     [
         (lambda x: x, "got none"),
         (lambda x: (x, None), "got none"),
-        (lambda x: (x, torch.ones(len(x), 1).bool()), r"got torch.bool, shape \(2, 1\)"),
-        (lambda x: (x, torch.ones_like(x)), "boolean mask .* got torch.float32"),
+        (lambda x: (x, torch.ones(len(x), 1).bool()), r"got shape \(2, 1\) torch.bool"),
+        (lambda x: (x, torch.ones_like(x)), "boolean mask .* torch.float32"),
     ],
 )
 def test_a_missing_mask_is_refused(corrupt, message):
@@ -256,15 +233,24 @@ def test_a_missing_mask_is_refused(corrupt, message):
 
 
 def test_a_model_with_another_output_shape_is_refused():
-    with pytest.raises(ValueError, match="x_hat must have the shape of x"):
-        denoising_loss(lambda t: t[:, :1], grey(2), lambda x: x)
+    for pixels in ("all", "masked"):
+        with pytest.raises(ValueError, match=r"model\(x_tilde\) must be as x"):
+            denoising_loss(lambda t: t[:, :1], grey(2), partial(mask_pixels, share=0.5), pixels)
+
+
+def test_the_model_has_two_halves_and_takes_inputs_in_the_dtype_of_its_weights():
+    model, x = DenoisingAutoencoder(nn.Linear(6, 2), nn.Linear(2, 6)), grey(5, 6)
+    assert torch.equal(model(x), model.decoder(model.encoder(x)))
+    assert torch.equal(model.reconstruct(x), model(x))
+    with pytest.raises(ValueError, match="x must be torch.float32 as the weights"):
+        model.reconstruct(x.double())
 
 
 def test_the_shortest_training_removes_noise():
     x = data.mnist("train").x[:2000]
     torch.manual_seed(0)
     model = DenoisingAutoencoder(mlp([784, 64]), mlp([64, 784]))
-    noise = partial(add_gaussian_noise, amount=0.5, generator=seeded())
+    noise = partial(add_gaussian_noise, sigma=0.5, generator=rng())
     fit(model, partial(denoising_loss, corrupt=noise), data.batches(x, 50, seed=0), epochs=4)
     test = data.mnist("test").x[:500]
     assert denoising_loss(model, test, noise)["loss"].mean() < 40
@@ -277,8 +263,8 @@ def test_the_shortest_training_removes_noise():
 def blobs(n=300, classes=3, seed=0, dtype=torch.float32):
     """Classes of points in six dimensions; labels in the last column's place."""
     y = torch.arange(n) % classes
-    centres = 2 * torch.randn(classes, 6, generator=seeded(1), dtype=torch.float64)
-    x = centres[y] + torch.randn(n, 6, generator=seeded(seed), dtype=torch.float64)
+    centres = 2 * normal(classes, 6, seed=1)
+    x = centres[y] + normal(n, 6, seed=seed)
     return x.to(dtype), y
 
 
@@ -301,10 +287,13 @@ def test_linear_probe_is_scikit_learns_logistic_regression(classes):
     assert np.allclose(ours, reference.predict_proba(h), atol=1e-5)
 
 
-def test_fine_tuning_leaves_batch_statistics_of_the_given_encoder_alone():
-    g = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8))
-    fine_tune(g.train(), *blobs(30), epochs=1)
-    assert g[1].num_batches_tracked == 0 and g.training
+@pytest.mark.parametrize("training", [True, False])
+def test_the_given_encoder_keeps_its_mode_and_its_batch_statistics(training):
+    g = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8)).train(training)
+    x, y = blobs(30)
+    fine_tune(g, x, y, epochs=1)
+    linear_probe(g, x, y).predict(x)
+    assert g[1].num_batches_tracked == 0 and g.training == g[1].training == training
 
 
 def test_linear_probe_leaves_the_encoder_alone_and_copes_with_a_constant_feature():
@@ -347,35 +336,18 @@ def test_the_same_seed_trains_the_same_classifier_and_the_global_seed_does_not_m
 
 
 BAD_LABELS = {
-    "floats": (torch.zeros(30), "y must be an int64 tensor"),
-    "rows": (torch.arange(10) % 3, r"of shape \(30,\)"),
-    "list": ([0, 1] * 15, "got list"),
+    "rows": (torch.arange(10) % 3, r"y must have shape \(30,\)"),
     "gap": (torch.arange(30) % 2 * 2, r"every label from 0 to its largest.* got \[0, 2\]"),
-    "negative": (torch.arange(30) % 2 - 1, r"got \[-1, 0\]"),
+    "negative": (torch.arange(30) % 2 - 1, r"y must be in \[0, 29\], got values in \[-1, 0\]"),
     "one class": (torch.zeros(30).long(), r"at least two, got \[0\]"),
 }
 
 
 @pytest.mark.parametrize("use", [linear_probe, fine_tune])
 @pytest.mark.parametrize("y, message", BAD_LABELS.values(), ids=BAD_LABELS)
-def test_bad_labels_are_refused(use, y, message):
+def test_labels_that_do_not_fit_are_refused(use, y, message):
     with pytest.raises(ValueError, match=message):
         use(encoder(), blobs(30)[0], y)
-
-
-@pytest.mark.parametrize("use", [linear_probe, fine_tune])
-@each_bad_matrix
-def test_bad_training_images_are_refused(use, x, message):
-    with pytest.raises(ValueError, match="x " + message):
-        use(encoder(), x, torch.tensor([0, 1]))
-
-
-@each_bad_matrix
-def test_a_classifier_refuses_bad_images(x, message):
-    classifier = Classifier(nn.Identity(), nn.Linear(784, 10))
-    for use in (classifier, classifier.predict):
-        with pytest.raises(ValueError, match="x " + message):
-            use(x)
 
 
 def test_labelled_rows_are_equally_many_of_each_digit_and_follow_the_seed():
@@ -386,24 +358,10 @@ def test_labelled_rows_are_equally_many_of_each_digit_and_follow_the_seed():
     assert not torch.equal(rows, labelled_rows(y, 100, 2))
 
 
-@pytest.mark.parametrize("n", [0, 5, 15, -10, 60_000, 100.0, None])
+@pytest.mark.parametrize("n", [0, 5, 15, -10, 60_000])
 def test_a_number_of_labels_that_cannot_be_shared_out_is_refused(n):
     with pytest.raises(ValueError, match="n must be"):
         labelled_rows(data.mnist("train").y, n)
-
-
-@pytest.mark.parametrize("C", [0, -1.0, math.inf, "1"])
-def test_a_bad_penalty_is_refused(C):
-    with pytest.raises(ValueError, match="C must be a finite number > 0"):
-        linear_probe(encoder(), *blobs(30), C=C)
-
-
-@pytest.mark.parametrize(
-    "setting", [{"epochs": 0}, {"lr": 0}, {"batch_size": 0}, {"seed": -1}], ids=str
-)
-def test_bad_settings_of_fine_tuning_are_refused(setting):
-    with pytest.raises(ValueError, match=f"{next(iter(setting))} must be"):
-        fine_tune(encoder(), *blobs(30), **setting)
 
 
 def test_conv_encoder_maps_images_to_codes_of_the_given_length():
@@ -413,17 +371,6 @@ def test_conv_encoder_maps_images_to_codes_of_the_given_length():
     convolutions = [m for m in g.modules() if isinstance(m, nn.Conv2d)]
     assert [c.out_channels for c in convolutions] == [4, 8, 8, 16, 16]
     assert sum(p.numel() for p in ConvEncoder().parameters()) < 500_000
-
-
-@pytest.mark.parametrize("width, code", [(0, 128), (16, 0), (1.5, 8), (16, None)])
-def test_a_bad_width_or_code_is_refused(width, code):
-    with pytest.raises(ValueError, match="(width|code) must be"):
-        ConvEncoder(width, code)
-
-
-def test_conv_encoder_refuses_other_images():
-    with pytest.raises(ValueError, match=r"x must have shape \(N, 784\)"):
-        ConvEncoder(2, 3)(grey(2, 100))
 
 
 def test_shifted_digits_keep_their_ink_and_move_by_at_most_two_pixels():
@@ -438,31 +385,26 @@ def test_shifted_digits_keep_their_ink_and_move_by_at_most_two_pixels():
         seen |= set(fits)
     assert len(seen) > 15
     assert torch.equal(random_shift(x, 0), x)
-
-
-@pytest.mark.parametrize("most", [-1, 28, 0.5, None])
-def test_bad_shifts_are_refused(most):
-    with pytest.raises(ValueError, match="most must be"):
-        random_shift(grey(2), most)
+    assert torch.equal(*(random_shift(x, generator=rng(1)) for _ in range(2)))
 
 
 # the exact score
 
 
-def mixture(dtype=torch.float64, scales=(0.5, 0.3, 0.4)):
+def mixture(dtype=torch.float64, sigmas=(0.5, 0.3, 0.4)):
     means = torch.tensor([[-2.0, 0.0], [1.5, 1.5], [1.0, -2.0]], dtype=dtype)
     weights = torch.tensor([0.4, 0.35, 0.25], dtype=dtype)
-    return GaussianMixtureScore(weights, means, torch.tensor(scales, dtype=dtype))
+    return GaussianMixtureScore(weights, means, torch.tensor(sigmas, dtype=dtype))
 
 
 def by_torch(mix, sigma):
-    scales = (mix.scales.square() + sigma**2).sqrt()
-    parts = Independent(Normal(mix.means, scales[:, None].expand_as(mix.means)), 1)
+    sigmas = (mix.sigmas.square() + sigma**2).sqrt()
+    parts = Independent(Normal(mix.means, sigmas[:, None].expand_as(mix.means)), 1)
     return MixtureSameFamily(Categorical(mix.weights), parts)
 
 
 def points(n=200, dtype=torch.float64):
-    return 3 * torch.randn(n, 2, generator=seeded(), dtype=torch.float64).to(dtype)
+    return 3 * normal(n, 2).to(dtype)
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.3, 1.0, 5.0])
@@ -506,8 +448,8 @@ def test_the_optimal_denoiser_is_the_posterior_mean_by_monte_carlo(sigma):
 
 def test_no_other_denoiser_has_a_smaller_error():
     mix, sigma = mixture(), 0.6
-    x = mix.sample(20_000, seeded())
-    x_tilde = add_gaussian_noise(x, sigma, seeded(1))
+    x = mix.sample(20_000, generator=rng())
+    x_tilde = add_gaussian_noise(x, sigma, generator=rng(1))
     best = (mix.denoise(x_tilde, sigma) - x).square().sum(dim=1).mean()
     for other in (0.5, 0.7):  # made for other noise
         assert (mix.denoise(x_tilde, other) - x).square().sum(dim=1).mean() > best
@@ -537,11 +479,11 @@ def test_far_away_points_have_finite_scores():
 
 def test_draws_have_the_mixtures_moments_and_follow_the_generator():
     mix = mixture()
-    x = mix.sample(100_000, seeded())
+    x = mix.sample(100_000, generator=rng())
     reference = by_torch(mix, 0.0)
     assert torch.allclose(x.mean(dim=0), reference.mean, atol=0.02)
     assert torch.allclose(x.var(dim=0), reference.variance, atol=0.04)
-    assert torch.equal(mix.sample(5, seeded(1)), mix.sample(5, seeded(1)))
+    assert torch.equal(mix.sample(5, generator=rng(1)), mix.sample(5, generator=rng(1)))
     assert x.dtype == torch.float64 and mixture(torch.float32).sample(3).dtype == torch.float32
 
 
@@ -549,10 +491,10 @@ def test_a_trained_denoisers_residual_points_along_the_score():
     mix, sigma = mixture(torch.float32), 0.5
     torch.manual_seed(0)
     model = mlp([2, 64, 64, 2])
-    noise = partial(add_gaussian_noise, amount=sigma, generator=seeded())
-    batches = data.batches(mix.sample(10_000, seeded(1)), 256, seed=0)
+    noise = partial(add_gaussian_noise, sigma=sigma, generator=rng())
+    batches = data.batches(mix.sample(10_000, generator=rng(1)), 256, seed=0)
     fit(model, partial(denoising_loss, corrupt=noise), batches, epochs=10, lr=5e-3)
-    x_tilde = noise(mix.sample(10_000, seeded(2)))
+    x_tilde = noise(mix.sample(10_000, generator=rng(2)))
     score = mix.score(x_tilde, sigma)
     strong = sigma * score.norm(dim=1) >= 0.2
     cosine = torch.cosine_similarity(model(x_tilde) - x_tilde, score)[strong]
@@ -561,15 +503,12 @@ def test_a_trained_denoisers_residual_points_along_the_score():
 
 ONE = torch.ones(2, dtype=torch.float64) / 2
 BAD_MIXTURES = {
-    "means": (ONE, torch.zeros(2), ONE, "means must have shape"),
-    "count": (ONE, torch.zeros(3, 2).double(), ONE, r"weights must be a tensor of shape \(3,\)"),
-    "scales": (ONE, torch.zeros(2, 2).double(), ONE[:1], r"scales must be a tensor of shape"),
-    "list": ([0.5, 0.5], torch.zeros(2, 2).double(), ONE, "weights must be a tensor .* got list"),
+    "count": (ONE, torch.zeros(3, 2).double(), ONE, r"means must have shape \(2, D\)"),
+    "sigmas": (ONE, torch.zeros(2, 2).double(), ONE[:1], r"sigmas must have shape \(2,\)"),
     "sum": (2 * ONE, torch.zeros(2, 2).double(), ONE, "weights must be positive with sum 1"),
     "sign": (ONE * torch.tensor([3, -1]), torch.zeros(2, 2).double(), ONE, "must be positive"),
-    "negative": (ONE, torch.zeros(2, 2).double(), -ONE, "scales must be >= 0"),
-    "dtypes": (ONE, torch.zeros(2, 2), ONE, "weights must be torch.float32"),
-    "nan": (ONE * math.nan, torch.zeros(2, 2).double(), ONE, "weights must be finite"),
+    "negative": (ONE, torch.zeros(2, 2).double(), -ONE, "sigmas must be >= 0"),
+    "dtypes": (ONE, torch.zeros(2, 2), ONE, "means must be torch.float64 as the weights"),
 }
 
 
@@ -580,30 +519,19 @@ def test_bad_mixtures_are_refused(w, m, s, message):
 
 
 @pytest.mark.parametrize("method", ["log_density", "score", "denoise"])
-@pytest.mark.parametrize(
-    "x, sigma, message",
-    [
+def test_points_and_noise_that_do_not_fit_are_refused(method):
+    for x, sigma, message in (
         (points(), -0.1, "sigma must be a finite number >= 0"),
-        (points(), math.nan, "sigma must be a finite number >= 0"),
-        (torch.zeros(3, 4).double(), 0.1, r"x must have shape \(N, 2\)"),
-        (torch.zeros(3, 2), 0.1, "x must be torch.float64"),
-        (torch.full((3, 2), math.nan).double(), 0.1, "x must be finite"),
-    ],
-)
-def test_bad_points_and_noise_are_refused(method, x, sigma, message):
-    with pytest.raises(ValueError, match=message):
-        getattr(mixture(), method)(x, sigma)
+        (torch.zeros(3, 4).double(), 0.1, r"must have shape \(N, 2\)"),
+        (torch.zeros(3, 2), 0.1, "must be torch.float64"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            getattr(mixture(), method)(x, sigma)
 
 
 def test_the_density_of_points_without_noise_is_refused():
-    with pytest.raises(ValueError, match="sigma must be > 0 where a scale is 0"):
-        mixture(scales=(0.0, 1.0, 1.0)).score(points(), 0.0)
-
-
-@pytest.mark.parametrize("n", [0, -1, 2.0, None])
-def test_a_bad_number_of_draws_is_refused(n):
-    with pytest.raises(ValueError, match="n must be"):
-        mixture().sample(n)
+    with pytest.raises(ValueError, match="sigma must be > 0 where a component's own is 0"):
+        mixture(sigmas=(0.0, 1.0, 1.0)).score(points(), 0.0)
 
 
 # small steps
@@ -611,14 +539,14 @@ def test_a_bad_number_of_draws_is_refused(n):
 
 def test_small_steps_with_the_exact_denoiser_draw_from_the_mixture():
     mix, sigmas = mixture(), np.geomspace(20, 0.01, 100).tolist()
-    start = 20 * torch.randn(20_000, 2, generator=seeded(), dtype=torch.float64)
+    start = 20 * normal(20_000, 2)
     drawn = iterate_denoiser(mix.denoise, start, [*sigmas, 0.0])
     nearest = torch.cdist(drawn, mix.means).argmin(dim=1)
     shares = nearest.bincount(minlength=3) / len(nearest)
     assert torch.allclose(shares.double(), mix.weights, atol=0.02)
     for c in range(3):
         assert torch.allclose(drawn[nearest == c].mean(dim=0), mix.means[c], atol=0.05)
-        assert abs(drawn[nearest == c].std(dim=0).mean() / mix.scales[c] - 1) < 0.06
+        assert abs(drawn[nearest == c].std(dim=0).mean() / mix.sigmas[c] - 1) < 0.06
 
 
 def test_steps_through_one_gaussian_have_a_closed_form():
@@ -626,7 +554,7 @@ def test_steps_through_one_gaussian_have_a_closed_form():
     one = torch.ones(1, dtype=torch.float64)
     mix = GaussianMixtureScore(one, 0 * one[:, None], one)
     start = torch.tensor([[3.0], [-1.0]], dtype=torch.float64)
-    end = iterate_denoiser(mix.denoise, start, np.linspace(3, 0, 4001))
+    end = iterate_denoiser(mix.denoise, start, np.linspace(3, 0, 4001).tolist())
     assert torch.allclose(end, start / 10**0.5, rtol=1e-3)
 
 
@@ -635,22 +563,24 @@ def test_a_last_level_of_zero_returns_the_denoised_point():
     assert torch.allclose(iterate_denoiser(mix.denoise, x, [0.5, 0.0]), mix.denoise(x, 0.5))
 
 
-@pytest.mark.parametrize(
-    "sigmas",
-    [[1.0], [], [1.0, 2.0], [1.0, 1.0], [1.0, -1.0], [math.nan, 0], [1.0, math.nan], [math.inf, 1]],
-)
+@pytest.mark.parametrize("sigmas", [[1.0], [], [1.0, 2.0], [1.0, 1.0]])
 def test_noise_levels_that_do_not_fall_are_refused(sigmas):
     with pytest.raises(ValueError, match="sigmas must be at least two falling numbers"):
+        iterate_denoiser(mixture().denoise, points(), sigmas)
+
+
+@pytest.mark.parametrize("sigmas", [[1.0, -1.0], [math.nan, 0.0], [math.inf, 1.0], ["2", 1.0]])
+def test_noise_levels_that_are_none_are_refused(sigmas):
+    with pytest.raises(ValueError, match="each of sigmas must be a finite number >= 0"):
         iterate_denoiser(mixture().denoise, points(), sigmas)
 
 
 @pytest.mark.parametrize(
     "denoise, message",
     [
-        (lambda x, sigma: x[:1], r"must have the shape of x, \(200, 2\), got \(1, 2\)"),
-        (lambda x, sigma: x[:, :1], r"must have the shape of x, \(200, 2\), got \(200, 1\)"),
+        (lambda x, sigma: x[:, :1], r"must be as x, shape \(200, 2\) .* got shape \(200, 1\)"),
         (lambda x, sigma: x * math.nan, "must be finite"),
-        (lambda x, sigma: None, "must be a torch.Tensor"),
+        (lambda x, sigma: None, "must be as x, .* got NoneType"),
     ],
 )
 def test_a_denoiser_with_another_shape_or_nan_is_refused(denoise, message):
@@ -672,111 +602,83 @@ def test_the_text_states_its_source_and_licence():
 # exercises
 
 
+def squares(model, x, x_tilde):
+    return (model(x_tilde) - x).square()
+
+
 def masked_loss(model, x, x_tilde, mask):
-    return ((model(x_tilde) - x).square() * mask).sum(dim=1)
+    return (squares(model, x, x_tilde) * mask).sum(dim=1)
 
 
 def score(x_tilde, denoised, sigma):
     return (denoised - x_tilde) / sigma**2
 
 
-RIGHT = {
-    "denoising-1": math.tanh(1.2 / 2.25),
-    "denoising-2": masked_loss,
-    "denoising-3": "b",
-    "denoising-4": score,
-}
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_the_solution_is_accepted(name):
-    assert check(name, RIGHT[name])
-
-
-def test_the_solution_on_paper_is_that_of_the_class():
+def two_points():
+    """The class's answer to the exercise on paper."""
     half = torch.full((2,), 0.5, dtype=torch.float64)
     mix = GaussianMixtureScore(half, torch.tensor([[-1.0], [1.0]]).double(), 0 * half)
-    denoised = mix.denoise(torch.tensor([[1.2]], dtype=torch.float64), 1.5)
-    assert check("denoising-1", denoised) and check("denoising-1", round(denoised.item(), 2))
+    return mix.denoise(torch.tensor([[1.2]], dtype=torch.float64), 1.5)
 
 
-WRONG_NUMBERS = {
-    math.tanh(0.8): "variance, not its standard deviation",
-    math.tanh(2.4 / 2.25): "factor 2 too many",
-    math.tanh(0.6 / 2.25): "factor 2 is missing",
-    1 / (1 + math.exp(-2.4 / 2.25)): "posterior probability",
-    1: "nearer point",
-    1.2: "nothing was denoised",
-    1.2 / 3.25: "shrinkage",
-    0: "before you saw",
-    0.3: "does not follow",
+RIGHT = {
+    "denoising-1": [math.tanh(1.2 / 2.25), two_points(), round(two_points().item(), 2)],
+    "denoising-2": [masked_loss],
+    "denoising-3": ["b"],
+    "denoising-4": [score],
 }
-
-
-@pytest.mark.parametrize("answer", WRONG_NUMBERS)
-def test_denoising_1_rejects_a_wrong_number_with_its_hint(answer):
-    hint = checkers.denoising_1(answer)
-    assert WRONG_NUMBERS[answer] in hint and "0.48" not in hint and "0.49" not in hint
-
-
-@pytest.mark.parametrize("answer", ["0.49", None, True, [0.49]])
-def test_denoising_1_asks_for_a_number(answer):
-    assert "one number" in checkers.denoising_1(answer)
-
-
-def squares(model, x, x_tilde):
-    return (model(x_tilde) - x).square()
-
-
-WRONG_LOSSES = {
-    "noisy target": (lambda m, x, t, k: (squares(m, t, t) * k).sum(1), "target is the corrupted"),
-    "noisy target, all": (lambda m, x, t, k: squares(m, t, t).sum(1), "and the mask is not used"),
-    "clean input": (lambda m, x, t, k: (squares(m, x, x) * k).sum(1), "must not see the clean"),
-    "clean, all": (lambda m, x, t, k: squares(m, x, x).sum(1), "clean image, and the mask"),
-    "no mask": (lambda m, x, t, k: squares(m, x, t).sum(1), "sums over all pixels"),
-    "visible": (lambda m, x, t, k: (squares(m, x, t) * ~k).sum(1), "wrong way round"),
-    "mean": (lambda m, x, t, k: (squares(m, x, t) * k).mean(1), "Sum over pixels"),
-    "masked mean": (lambda m, x, t, k: (squares(m, x, t) * k).sum(1) / k.sum(1), "their mean"),
-    "absolute": (lambda m, x, t, k: ((m(t) - x).abs() * k).sum(1), "absolute, not the squared"),
-    "scalar": (lambda m, x, t, k: (squares(m, x, t) * k).sum(), "shape should be (4,)"),
-    "per pixel": (lambda m, x, t, k: squares(m, x, t) * k, "shape should be (4,)"),
-    "numpy": (lambda m, x, t, k: np.zeros(4), "torch.Tensor, not ndarray"),
-    "three arguments": (lambda m, x, t: x.sum(1), "stopped with TypeError"),
-    "a value": (torch.zeros(4), "the function itself"),
-}
-
-
-@pytest.mark.parametrize("answer, hint", WRONG_LOSSES.values(), ids=WRONG_LOSSES)
-def test_denoising_2_rejects_a_wrong_loss_with_its_hint(answer, hint):
-    assert hint in checkers.denoising_2(answer)
-
-
-@pytest.mark.parametrize(
-    "answer, hint",
-    [
+WRONG = {
+    "denoising-1": [
+        (math.tanh(0.8), "variance, not its standard deviation"),
+        (math.tanh(2.4 / 2.25), "factor 2 too many"),
+        (math.tanh(0.6 / 2.25), "factor 2 is missing"),
+        (1 / (1 + math.exp(-2.4 / 2.25)), "posterior probability"),
+        (1, "nearer point"),
+        (1.2, "nothing was denoised"),
+        (1.2 / 3.25, "shrinkage"),
+        (0, "before you saw"),
+        (0.3, "does not follow"),
+        *((other, "one number") for other in ("0.49", None, True, [0.49])),
+    ],
+    "denoising-2": [
+        (lambda m, x, t, k: (squares(m, t, t) * k).sum(1), "target is the corrupted"),
+        (lambda m, x, t, k: squares(m, t, t).sum(1), "and the mask is not used"),
+        (lambda m, x, t, k: (squares(m, x, x) * k).sum(1), "must not see the clean"),
+        (lambda m, x, t, k: squares(m, x, x).sum(1), "clean image, and the mask"),
+        (lambda m, x, t, k: squares(m, x, t).sum(1), "sums over all pixels"),
+        (lambda m, x, t, k: (squares(m, x, t) * ~k).sum(1), "wrong way round"),
+        (lambda m, x, t, k: (squares(m, x, t) * k).mean(1), "Sum over pixels"),
+        (lambda m, x, t, k: (squares(m, x, t) * k).sum(1) / k.sum(1), "their mean"),
+        (lambda m, x, t, k: ((m(t) - x).abs() * k).sum(1), "absolute, not the squared"),
+        (lambda m, x, t, k: (squares(m, x, t) * k).sum(), "shape should be (4,)"),
+        (lambda m, x, t, k: squares(m, x, t) * k, "shape should be (4,)"),
+        (lambda m, x, t, k: np.zeros(4), "torch.Tensor, not ndarray"),
+        (lambda m, x, t: x.sum(1), "stopped with TypeError"),
+        (torch.zeros(4), "the function itself"),
+    ],
+    "denoising-3": [
         ("a", "how strong the noise is"),
         ("c", "never saw the weak"),
         ("d", "does remove"),
         ("e", "one letter of a, b, c, d"),
         (2, "one letter of a, b, c, d"),
     ],
-)
-def test_denoising_3_rejects_a_wrong_choice_with_its_hint(answer, hint):
-    assert hint in checkers.denoising_3(answer)
-
-
-WRONG_SCORES = {
-    "sign": (lambda t, d, s: (t - d) / s**2, "sign is reversed"),
-    "deviation": (lambda t, d, s: (d - t) / s, "variance, not by the standard deviation"),
-    "residual": (lambda t, d, s: d - t, "one factor of the noise"),
-    "product": (lambda t, d, s: (d - t) * s**2, "must divide"),
-    "noise": (lambda t, d, s: (t - d) / s, "noise in units of its deviation"),
-    "denoised": (lambda t, d, s: d / s**2, "Subtract the noisy point"),
-    "nonsense": (lambda t, d, s: t + d, "values are not"),
-    "number": (1.0, "the function itself"),
+    "denoising-4": [
+        (lambda t, d, s: (t - d) / s**2, "sign is reversed"),
+        (lambda t, d, s: (d - t) / s, "variance, not by the standard deviation"),
+        (lambda t, d, s: d - t, "one factor of the noise"),
+        (lambda t, d, s: (d - t) * s**2, "must divide"),
+        (lambda t, d, s: (t - d) / s, "noise in units of its deviation"),
+        (lambda t, d, s: d / s**2, "Subtract the noisy point"),
+        (lambda t, d, s: t + d, "values are not"),
+        (1.0, "the function itself"),
+    ],
 }
 
 
-@pytest.mark.parametrize("answer, hint", WRONG_SCORES.values(), ids=WRONG_SCORES)
-def test_denoising_4_rejects_a_wrong_score_with_its_hint(answer, hint):
-    assert hint in checkers.denoising_4(answer)
+test_right_answers_are_accepted, test_wrong_answers_get_their_hint = checker_tests(RIGHT, WRONG)
+
+
+def test_no_hint_gives_the_number_away():
+    hints = [checkers.denoising_1(answer) for answer, _ in WRONG["denoising-1"]]
+    assert not any("0.4" in hint for hint in hints)

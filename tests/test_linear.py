@@ -5,6 +5,8 @@ import re
 import numpy as np
 import pytest
 import torch
+from answers import checker_tests
+from noise import normal
 from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA as SklearnPCA
 
@@ -15,15 +17,11 @@ from aecourse.linear import LinearAutoencoder, pca, principal_angles
 FLOATS = (torch.float32, torch.float64)
 
 
-def random(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
-
 def correlated(n=300, d=12, seed=0, dtype=torch.float64):
     """Rows with a mean far from zero and distinct variances in no special direction."""
-    rotation = torch.linalg.qr(random(d, d, seed=seed + 1)).Q
+    rotation = torch.linalg.qr(normal(d, d, seed=seed + 1)).Q
     scales = torch.linspace(3, 0.2, d, dtype=torch.float64)
-    return (random(n, d, seed=seed) * scales @ rotation + 5).to(dtype)
+    return (normal(n, d, seed=seed) * scales @ rotation + 5).to(dtype)
 
 
 # ---------------------------------------------------------------- pca
@@ -121,31 +119,6 @@ def test_encode_and_decode_are_inverse_on_the_plane():
     torch.testing.assert_close(model.reconstruct(model.reconstruct(x)), model.reconstruct(x))
 
 
-def with_entry(value):
-    x = correlated(dtype=torch.float32)
-    x[3, 2] = value
-    return x
-
-
-BAD_MATRICES = [
-    ([[1.0, 2.0]], "{} must be a torch.Tensor, got list"),
-    (torch.ones(4, 12, dtype=torch.int64), "{} must be float32 or float64, got torch.int64"),
-    (torch.ones(4, 12, dtype=torch.float16), "{} must be float32 or float64, got torch.float16"),
-    (torch.ones(12), "{} must have shape (N, "),
-    (torch.ones(2, 3, 4), "{} must have shape (N, "),
-    (torch.ones(0, 12), "{} must not be empty, got shape (0, 12)"),
-    (with_entry(float("nan")), "{} must be finite, got NaN or infinity"),
-    (with_entry(float("-inf")), "{} must be finite, got NaN or infinity"),
-]
-
-
-@pytest.mark.parametrize(("x", "message"), BAD_MATRICES)
-@pytest.mark.parametrize("function", [pca, LinearAutoencoder.closed_form])
-def test_pca_and_closed_form_reject_bad_data(function, x, message):
-    with pytest.raises(ValueError, match=re.escape(message.format("x"))):
-        function(x, 1)
-
-
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("row", [0, 1, 4999, 5000, 11_999])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
@@ -161,11 +134,11 @@ def test_pca_rejects_finite_data_whose_squares_overflow():
         pca(1e25 * correlated(dtype=torch.float32), 1)
 
 
-@pytest.mark.parametrize("k", [0, -1, 13, 2.0, True, "3", None])
-def test_pca_and_closed_form_reject_bad_k(k):
-    for function in (pca, LinearAutoencoder.closed_form):
-        with pytest.raises(ValueError, match=r"k must be .*\[1, 12\], got"):
-            function(correlated(), k)
+@pytest.mark.parametrize("function", [pca, LinearAutoencoder.closed_form])
+@pytest.mark.parametrize("k", [0, 13])
+def test_pca_and_closed_form_keep_between_one_and_all_components(function, k):
+    with pytest.raises(ValueError, match=r"k must be .*\[1, 12\], got"):
+        function(correlated(), k)
 
 
 def test_pca_rejects_a_single_row():
@@ -189,6 +162,7 @@ def test_closed_form_is_pca():
     x = correlated()
     model, oracle = LinearAutoencoder.closed_form(x, 4), pca(x, 4)
     torch.testing.assert_close(model(x).detach(), oracle.reconstruct(x))
+    assert torch.equal(model(x), model.reconstruct(x))
     assert torch.equal(model.U.detach(), oracle.components) and torch.equal(model.U.T, model.V)
     assert torch.equal(model.mean, oracle.mean)
 
@@ -202,14 +176,14 @@ def test_closed_form_is_a_minimum_in_every_tried_direction():
     for seed in range(20):
         other = LinearAutoencoder.closed_form(x, 3)
         with torch.no_grad():
-            other.U.add_(random(3, 12, seed=seed), alpha=0.05)
-            other.V.add_(random(12, 3, seed=seed + 99), alpha=0.05)
+            other.U.add_(normal(3, 12, seed=seed), alpha=0.05)
+            other.V.add_(normal(12, 3, seed=seed + 99), alpha=0.05)
         assert (other(x) - x).square().sum(dim=1).mean() > best
 
 
 def test_with_k_equal_to_d_it_is_the_identity_also_on_noise():
     model = LinearAutoencoder.closed_form(correlated(), 12)
-    noise = random(50, 12, seed=7)
+    noise = normal(50, 12, seed=7)
     torch.testing.assert_close(model(noise).detach(), noise)
 
 
@@ -221,8 +195,8 @@ def test_only_u_and_v_are_trained():
 def test_the_output_does_not_change_under_any_invertible_a(seed):
     x = correlated()
     model = LinearAutoencoder.closed_form(x, 4)
-    A = random(4, 4, seed=seed)
-    other = model.reparametrized(A)
+    A = normal(4, 4, seed=seed)
+    other = model.reparameterized(A)
     product, same = model.V @ model.U, other.V @ other.U
     assert (product - same).abs().max() < 1e-10
     assert (model(x) - other(x)).abs().max() < 1e-10
@@ -231,15 +205,15 @@ def test_the_output_does_not_change_under_any_invertible_a(seed):
 
 def test_twice_u_and_half_v_is_the_case_of_the_notes():
     model = LinearAutoencoder.closed_form(correlated(), 4)
-    other = model.reparametrized(2 * torch.eye(4))
+    other = model.reparameterized(2 * torch.eye(4))
     torch.testing.assert_close(other.U, 2 * model.U)
     torch.testing.assert_close(other.V, model.V / 2)
 
 
-def test_reparametrized_leaves_the_model_alone_and_keeps_its_dtype():
+def test_reparameterized_leaves_the_model_alone_and_keeps_its_dtype():
     model = LinearAutoencoder.closed_form(correlated(dtype=torch.float32), 4)
     U = model.U.detach().clone()
-    other = model.reparametrized(random(4, 4))  # A in float64, the model in float32
+    other = model.reparameterized(normal(4, 4))  # A in float64, the model in float32
     assert torch.equal(model.U, U) and other.U.dtype == other.V.dtype == torch.float32
 
 
@@ -249,30 +223,23 @@ def test_reparametrized_leaves_the_model_alone_and_keeps_its_dtype():
         (torch.zeros(4, 4), "A must be invertible, got condition number"),
         (torch.ones(4, 4), "A must be invertible, got condition number"),
         (torch.diag(torch.tensor([1.0, 1, 1, 1e-9])), "A must be invertible"),
-        (torch.eye(3), "A must have shape (N, 4), got (3, 3)"),
+        (torch.eye(3), "A must have shape (4, 4), got (3, 3)"),
         (torch.ones(3, 4), "A must have shape (4, 4), got (3, 4)"),
-        (torch.full((4, 4), float("nan")), "A must be finite"),
-        (torch.eye(4, dtype=torch.int32), "A must be float32 or float64, got torch.int32"),
-        (2, "A must be a torch.Tensor, got int"),
     ],
 )
-def test_reparametrized_rejects_a_bad_a(A, message):
+def test_reparameterized_rejects_a_bad_a(A, message):
     model = LinearAutoencoder.closed_form(correlated(dtype=torch.float32), 4)
     with pytest.raises(ValueError, match=re.escape(message)):
-        model.reparametrized(A)
+        model.reparameterized(A)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((0, 1), "d must be >= 1, got 0"),
-        ((5, 0), "k must be in [1, 5], got 0"),
-        ((5, 6), "k must be in [1, 5], got 6"),
-        ((5, 1.5), "k must be an integer in [1, 5], got 1.5"),
-        ((5, 2, torch.zeros(4)), "mean must be a tensor of shape (5,), got (4,)"),
-        ((5, 2, 0.0), "mean must be a tensor of shape (5,), got float"),
-        ((5, 2, torch.full((5,), float("nan"))), "mean must be finite"),
-        ((5, 2, torch.zeros(5, dtype=torch.int64)), "mean must be float32 or float64"),
+        ((0, 1), "d must be an integer >= 1, got 0"),
+        ((5, 0), "k must be an integer in [1, 5], got 0"),
+        ((5, 6), "k must be an integer in [1, 5], got 6"),
+        ((5, 2, torch.zeros(4)), "mean must have shape (5,), got (4,)"),
     ],
 )
 def test_linear_autoencoder_rejects_bad_settings(arguments, message):
@@ -280,33 +247,24 @@ def test_linear_autoencoder_rejects_bad_settings(arguments, message):
         LinearAutoencoder(*arguments)
 
 
-@pytest.mark.parametrize(
-    ("U", "V", "message"),
-    [
-        (torch.ones(3, 2), torch.ones(3, 2), "U must have shape (N, 3), got (3, 2)"),
-        (torch.ones(1, 3), torch.ones(3, 2), "U must have shape (2, 3), got (1, 3)"),
-        (torch.ones(2, 3), torch.ones(2, 2), "V must have shape (3, 2), got (2, 2)"),
-        (torch.ones(2, 3), [[1.0]], "V must be a torch.Tensor, got list"),
-        (torch.full((2, 3), float("nan")), torch.ones(3, 2), "U must be finite"),
-    ],
-)
-def test_set_weights_rejects_bad_weights_and_changes_nothing(U, V, message):
+def test_set_weights_rejects_other_shapes_and_then_changes_nothing():
     model = LinearAutoencoder(3, 2)
     before = model.U.detach().clone()
-    with pytest.raises(ValueError, match=re.escape(message)):
-        model.set_weights(U, V)
+    with pytest.raises(ValueError, match=r"U must have shape \(2, 3\), got \(1, 3\)"):
+        model.set_weights(torch.ones(1, 3), torch.ones(3, 2))
+    with pytest.raises(ValueError, match=r"V must have shape \(3, 2\), got \(2, 2\)"):
+        model.set_weights(torch.ones(2, 3), torch.ones(2, 2))
     assert torch.equal(model.U, before)
 
 
-@pytest.mark.parametrize(("x", "message"), BAD_MATRICES)
-def test_models_reject_bad_input(x, message):
-    good = correlated(dtype=torch.float32)
-    for model in (LinearAutoencoder.closed_form(good, 12), pca(good, 12)):
-        for method, name in ((model.encode, "x"), (model.decode, "h")):
-            with pytest.raises(ValueError, match=re.escape(message.format(name))):
-                method(x)
-    with pytest.raises(ValueError, match=re.escape("x must have shape (N, 12), got (2, 11)")):
-        LinearAutoencoder(12, 3)(torch.ones(2, 11))
+def test_a_model_refuses_another_length_and_another_float_dtype_than_its_own():
+    model, basis = LinearAutoencoder(4, 2), pca(torch.rand(6, 4), 2)
+    for function, columns in ((model, 4), (model.encode, 4), (model.decode, 2),
+                              (basis.encode, 4), (basis.decode, 2)):  # fmt: skip
+        with pytest.raises(ValueError, match=rf"must have shape \(N, {columns}\), got \(3, 5\)"):
+            function(torch.rand(3, 5))
+        with pytest.raises(ValueError, match="must be torch.float32 as the weights.*float64"):
+            function(torch.rand(3, columns, dtype=torch.float64))
 
 
 # ---------------------------------------------------------------- principal_angles
@@ -314,15 +272,15 @@ def test_models_reject_bad_input(x, message):
 
 @pytest.mark.parametrize(("k", "m"), [(1, 1), (3, 3), (2, 5), (5, 2)])
 def test_principal_angles_equal_those_of_scipy(k, m):
-    A, B = random(k, 9, seed=1), random(m, 9, seed=2)
+    A, B = normal(k, 9, seed=1), normal(m, 9, seed=2)
     oracle = np.rad2deg(subspace_angles(A.T.numpy(), B.T.numpy()))
     np.testing.assert_allclose(principal_angles(A, B), oracle, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_principal_angles_of_equal_spaces_are_zero(dtype):
-    A = random(4, 30, dtype=dtype)
-    angles = principal_angles(A, random(4, 4, seed=3, dtype=dtype) @ A)
+    A = normal(4, 30, dtype=dtype)
+    angles = principal_angles(A, normal(4, 4, seed=3, dtype=dtype) @ A)
     assert angles.dtype == torch.float64 and angles.shape == (4,)
     assert angles.max() < (1e-3 if dtype == torch.float32 else 1e-10)
 
@@ -340,15 +298,15 @@ def test_a_known_rotation_is_measured_to_ten_digits(degrees):
 
 
 def test_principal_angles_descend_and_do_not_depend_on_order_or_basis():
-    A, B = random(4, 9, seed=1), random(4, 9, seed=2)
+    A, B = normal(4, 9, seed=1), normal(4, 9, seed=2)
     angles = principal_angles(A, B)
     assert (angles.diff() <= 0).all()
     torch.testing.assert_close(angles, principal_angles(B, A))
-    torch.testing.assert_close(angles, principal_angles(random(4, 4, seed=5) @ A, B))
+    torch.testing.assert_close(angles, principal_angles(normal(4, 4, seed=5) @ A, B))
 
 
 def test_the_first_principal_angle_is_the_worst_case_by_brute_force():
-    A, B = random(2, 3, seed=1), random(2, 3, seed=2)
+    A, B = normal(2, 3, seed=1), normal(2, 3, seed=2)
     turn = torch.linspace(0, torch.pi, 4001, dtype=torch.float64)
     Qa, Qb = (torch.linalg.qr(rows.T).Q.T for rows in (A, B))
     unit = torch.stack([turn.cos(), turn.sin()], dim=1) @ Qa  # all directions of A
@@ -363,11 +321,6 @@ def test_the_first_principal_angle_is_the_worst_case_by_brute_force():
         (torch.eye(3), torch.zeros(1, 3), "B must have linearly independent rows"),
         (torch.eye(3), torch.ones(4, 3), "B must have linearly independent rows"),
         (torch.eye(3), torch.eye(2), "B must have shape (N, 3), got (2, 2)"),
-        (torch.ones(3), torch.eye(3), "A must have shape (N, D), got (3,)"),
-        (torch.eye(3), torch.full((1, 3), float("inf")), "B must be finite"),
-        (torch.eye(3).int(), torch.eye(3), "A must be float32 or float64, got torch.int32"),
-        (np.eye(3), torch.eye(3), "A must be a torch.Tensor, got ndarray"),
-        (torch.eye(3), torch.zeros(0, 3), "B must not be empty"),
     ],
 )
 def test_principal_angles_reject_bad_input(A, B, message):
@@ -375,10 +328,15 @@ def test_principal_angles_reject_bad_input(A, B, message):
         principal_angles(A, B)
 
 
+def test_principal_angles_do_not_depend_on_the_scale_of_a_row():
+    A = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1e-7, 0.0]])
+    assert principal_angles(A, torch.eye(3)[:2]).max() < 1e-6
+
+
 def test_float32_rows_that_depend_on_each_other_up_to_rounding_are_rejected():
-    row = random(1, 50, dtype=torch.float32)
+    row = normal(1, 50, dtype=torch.float32)
     with pytest.raises(ValueError, match="linearly independent"):
-        principal_angles(torch.cat([row, row / 3]), random(2, 50, seed=4, dtype=torch.float32))
+        principal_angles(torch.cat([row, row / 3]), normal(2, 50, seed=4, dtype=torch.float32))
 
 
 # ---------------------------------------------------------------- exercises
@@ -393,87 +351,56 @@ def centres_in_place(x, mean, components):
     return x @ components.T @ components + mean
 
 
-@pytest.mark.parametrize(
-    ("name", "answer"),
-    [
-        ("linear-1", 3.2),
-        ("linear-1", torch.tensor(3.2)),
-        ("linear-2", 36),
-        ("linear-3", reconstruct),
-        ("linear-4", 100),
-        ("linear-4", 99.7),
+RIGHT = {
+    "linear-1": [3.2, torch.tensor(3.2)],
+    "linear-2": [36],
+    "linear-3": [reconstruct],
+    "linear-4": [100, 99.7],
+}  # fmt: skip
+WRONG = {
+    "linear-1": [
+        (4, "divide by N - 1"), (6.4, "keeps"), (8, "keeps"), (2.4, "How many are lost"),
+        (16, "sum over all five images"), (3.2 / 3, "mean over pixels"), (9.6, "mean image alone"),
+        (3.2**0.5, "not its root"), (77, "does not follow"), ("3.2", "one number"),
     ],
-)
-def test_checkers_accept_the_solution(name, answer):
-    assert check(name, answer)
+    "linear-2": [
+        (1, "one common factor"), (6, "one factor per code entry"), (15, "rotations"),
+        (21, "symmetric"), (35, "determinant"), (9408, "all entries"), (72, "follows from A"),
+        (True, "one number"),
+    ],
+    "linear-3": [
+        (lambda x, m, C: x @ C.T @ C + m, "never subtract it"),
+        (lambda x, m, C: (x - m) @ C.T @ C, "never add it"),
+        (lambda x, m, C: x @ C.T @ C, "not used"),
+        (lambda x, m, C: reconstruct(x, x.mean(dim=0), C), "not that of this batch"),
+        (lambda x, m, C: (x - m) @ C @ C.T + m, "RuntimeError"),
+        (lambda x, m, C: (x - m) @ C.T, "decode it as well"),
+        (lambda x, m, C: x - reconstruct(x, m, C), "loses"), (lambda x, m, C: x, "x itself"),
+        (lambda x, m, C: reconstruct(x, m, C).numpy(), "torch.Tensor"),
+        (lambda x, m, C: 2 * reconstruct(x, m, C), "values are not"),
+        (centres_in_place, "changes its arguments"),
+        (reconstruct(torch.ones(1, 2), torch.ones(2), torch.eye(2)), "function itself"),
+    ],
+    "linear-4": [
+        (1, "enters between"), (10, "is a square"), (0.01, "before : after"),
+        (0.1, "grow or shrink"), (None, "one number"),
+    ],
+}  # fmt: skip
+test_right_answers, test_wrong_answers = checker_tests(RIGHT, WRONG)
 
 
-WRONG = [
-    ("linear-1", 4, "divide by N - 1"),
-    ("linear-1", 6.4, "keeps"),
-    ("linear-1", 8, "keeps"),
-    ("linear-1", 2.4, "How many are lost"),
-    ("linear-1", 16, "sum over all five images"),
-    ("linear-1", 3.2 / 3, "mean over pixels"),
-    ("linear-1", 9.6, "mean image alone"),
-    ("linear-1", 3.2**0.5, "not its root"),
-    ("linear-1", 77, "does not follow"),
-    ("linear-1", "3.2", "one number"),
-    ("linear-2", 1, "one common factor"),
-    ("linear-2", 6, "one factor per code entry"),
-    ("linear-2", 15, "rotations"),
-    ("linear-2", 21, "symmetric"),
-    ("linear-2", 35, "determinant"),
-    ("linear-2", 9408, "all entries"),
-    ("linear-2", 72, "follows from A"),
-    ("linear-2", True, "one number"),
-    ("linear-3", lambda x, m, C: x @ C.T @ C + m, "never subtract it"),
-    ("linear-3", lambda x, m, C: (x - m) @ C.T @ C, "never add it"),
-    ("linear-3", lambda x, m, C: x @ C.T @ C, "not used"),
-    ("linear-3", lambda x, m, C: reconstruct(x, x.mean(dim=0), C), "not that of this batch"),
-    ("linear-3", lambda x, m, C: (x - m) @ C @ C.T + m, "RuntimeError"),
-    ("linear-3", lambda x, m, C: (x - m) @ C.T, "decode it as well"),
-    ("linear-3", lambda x, m, C: x - reconstruct(x, m, C), "loses"),
-    ("linear-3", lambda x, m, C: x, "x itself"),
-    ("linear-3", lambda x, m, C: reconstruct(x, m, C).numpy(), "torch.Tensor"),
-    ("linear-3", lambda x, m, C: 2 * reconstruct(x, m, C), "values are not"),
-    ("linear-3", centres_in_place, "changes its arguments"),
-    ("linear-3", reconstruct(torch.ones(1, 2), torch.ones(2), torch.eye(2)), "function itself"),
-    ("linear-4", 1, "enters between"),
-    ("linear-4", 10, "is a square"),
-    ("linear-4", 0.01, "before : after"),
-    ("linear-4", 0.1, "grow or shrink"),
-    ("linear-4", None, "one number"),
-]
-SOLUTIONS = {"linear-1": "3.2", "linear-2": "36", "linear-4": "100"}
-
-
-@pytest.mark.parametrize(("name", "answer", "hint"), WRONG)
-def test_checkers_reject_wrong_answers_with_the_fitting_hint(name, answer, hint):
-    feedback = check(name, answer)
-    assert not feedback
-    assert hint in feedback.message
-    if name in SOLUTIONS:
-        assert not re.search(rf"(?<![\d.]){SOLUTIONS[name]}(?![\d.]*\d)", feedback.message)
+@pytest.mark.parametrize(("name", "solution"), [("linear-1", 3.2), ("linear-2", 36),
+                                                ("linear-4", 100)])  # fmt: skip
+def test_no_hint_gives_the_solution_away(name, solution):
+    for answer, _ in WRONG[name]:
+        message = check(name, answer).message
+        assert not re.search(rf"(?<![\d.]){solution}(?![\d.]*\d)", message)
 
 
 def test_the_number_of_linear_1_is_measured_on_five_real_points():
     """Five points in space with exactly the eigenvalues of the exercise."""
-    basis = torch.linalg.qr(torch.cat([torch.ones(5, 1).double(), random(5, 3)], dim=1)).Q[:, 1:]
+    basis = torch.linalg.qr(torch.cat([torch.ones(5, 1).double(), normal(5, 3)], dim=1)).Q[:, 1:]
     x = basis * (4 * torch.tensor([8.0, 3.0, 1.0], dtype=torch.float64)).sqrt()
     torch.testing.assert_close(pca(x, 3).explained_variance.tolist(), [8.0, 3.0, 1.0])
     error = (pca(x, 1).reconstruct(x) - x).square().sum(dim=1).mean()
     assert check("linear-1", error)
-
-
-def test_a_model_refuses_another_float_dtype_than_its_own():
-    model, basis = LinearAutoencoder(4, 2), pca(torch.rand(6, 4), 2)
-    for function, columns in ((model, 4), (model.encode, 4), (model.decode, 2),
-                              (basis.encode, 4), (basis.decode, 2)):  # fmt: skip
-        with pytest.raises(ValueError, match="must be torch.float32 as the weights.*float64"):
-            function(torch.rand(3, columns, dtype=torch.float64))
-
-
-def test_principal_angles_do_not_depend_on_the_scale_of_a_row():
-    A = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1e-7, 0.0]])
-    assert principal_angles(A, torch.eye(3)[:2]).max() < 1e-6

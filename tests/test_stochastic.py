@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from answers import checker_tests
+from noise import normal, rng
 from scipy import stats
 from torch import nn
 from torch.distributions import Exponential, Normal
@@ -12,7 +14,6 @@ from torch.distributions import Exponential, Normal
 from aecourse import data
 from aecourse.autoencoder import mlp
 from aecourse.exercises import check
-from aecourse.exercises import stochastic as checkers
 from aecourse.stochastic import (
     ConvGaussianEncoder,
     GaussianEncoder,
@@ -27,14 +28,6 @@ from aecourse.trivial import squared_error
 
 ESTIMATORS = [score_function_gradient, reparameterized_gradient]
 DTYPES = [torch.float32, torch.float64]
-
-
-def rng(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def normal(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(*shape, generator=rng(seed), dtype=dtype)
 
 
 def within_three_errors(samples, truth):
@@ -86,6 +79,15 @@ def test_noise_drawn_inside_is_new_at_every_call_and_the_same_after_the_same_see
     assert not torch.equal(first, second) and torch.equal(reparameterize(mu, mu), first)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_noise_of_a_generator_is_its_next_in_the_dtype_of_mu(dtype):
+    mu, logvar = (normal(40, 3, seed=s, dtype=dtype) for s in range(2))
+    state = torch.get_rng_state()
+    z = reparameterize(mu, logvar, generator=rng(7))
+    assert torch.equal(z, reparameterize(mu, logvar, normal(40, 3, seed=7, dtype=dtype)))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 def test_reparameterize_leaves_its_arguments_alone():
     given = [normal(4, 3, seed=s) for s in range(3)]
     copies = [t.clone() for t in given]
@@ -100,22 +102,22 @@ def test_log_variances_over_the_range_of_float32_give_finite_z_and_gradients():
     assert (z > 0).all() and torch.isfinite(z).all() and torch.isfinite(logvar.grad).all()
 
 
+def test_a_log_variance_that_a_network_lost_passes_so_that_the_loop_can_say_when():
+    lost = torch.full((4, 3), math.nan).requires_grad_()
+    assert reparameterize(torch.zeros(4, 3), lost).isnan().all()
+
+
 a = torch.zeros(4, 3)
 BAD_DRAWS = {
-    "list": (([0.0], a), "mu must be a float32 or float64 tensor, got list"),
-    "integers": ((a.long(), a), "mu must be a float32 or float64 tensor, got shape"),
     "logvar shape": ((a, a[:, :2]), r"logvar must be as mu, shape \(4, 3\) .*got shape \(4, 2\)"),
     "logvar broadcast": ((a, a[:1]), r"logvar must be as mu.*got shape \(1, 3\)"),
-    "logvar number": ((a, 0.0), "logvar must be as mu.*got float"),
     "logvar dtype": ((a, a.double()), "logvar must be as mu.*got shape .* torch.float64"),
     "eps broadcast": ((a, a, a[:1]), r"eps must be as mu.*got shape \(1, 3\)"),
-    "eps dtype": ((a, a, a.double()), "eps must be as mu.*torch.float64"),
-    "eps array": ((a, a, a.numpy()), "eps must be as mu.*got ndarray"),
 }
 
 
 @pytest.mark.parametrize("arguments, message", BAD_DRAWS.values(), ids=BAD_DRAWS)
-def test_reparameterize_refuses_bad_input(arguments, message):
+def test_reparameterize_does_not_broadcast(arguments, message):
     with pytest.raises(ValueError, match=message):
         reparameterize(*arguments)
 
@@ -212,9 +214,10 @@ def test_the_convolutional_encoder_reads_the_pixels_as_an_image():
     assert torch.allclose(maps(shifted.view(1, 784))[..., 3:, 3:], expected[..., 3:, 3:], atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "encoder", [GaussianEncoder([784, 8, 4]), ConvGaussianEncoder(2, (3,))], ids=["mlp", "conv"]
-)
+ENCODERS = [GaussianEncoder([784, 8, 4]), ConvGaussianEncoder(2, (3,))]
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
 def test_images_do_not_influence_each_other_and_are_not_modified(encoder):
     x = torch.rand(5, 784, generator=rng())
     before = x.clone()
@@ -225,52 +228,33 @@ def test_images_do_not_influence_each_other_and_are_not_modified(encoder):
 
 
 @pytest.mark.parametrize(
-    "sizes, message",
+    "make, message",
     [
-        ([784, 256, 101], "last of sizes must be even.*got 101"),
-        ([784], "sizes must list at least two"),
-        ([], "sizes must list at least two"),
-        (784, "sizes must list at least two"),
-        ([784, 0, 100], ">= 1"),
-        ([784, 2.5, 100], "must be an integer"),
+        (lambda: GaussianEncoder([784, 256, 101]), "last of sizes must be even.*got 101"),
+        (lambda: GaussianEncoder([784]), "sizes must"),
+        (lambda: GaussianEncoder([784, 0, 100]), "each of sizes must be an integer >= 1, got 0"),
+        (lambda: ConvGaussianEncoder(0), "latent must be an integer >= 1, got 0"),
+        (lambda: ConvGaussianEncoder(channels=()), r"channels must .* at least 1 .*got \(\)"),
+        (lambda: ConvGaussianEncoder(channels=(16, 0)), "each of channels must .*got 0"),
     ],
 )
-def test_bad_sizes_are_refused(sizes, message):
+def test_widths_that_make_no_encoder_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
-        GaussianEncoder(sizes)
+        make()
 
 
+@pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize(
-    "arguments, message",
+    "x, message",
     [
-        ({"latent": 0}, "latent must be >= 1, got 0"),
-        ({"latent": 2.0}, "latent must be an integer"),
-        ({"channels": ()}, "channels must list at least one"),
-        ({"channels": 16}, "channels must list at least one"),
-        ({"channels": (16, 0)}, "channels must be >= 1, got 0"),
+        (torch.zeros(2, 784).double(), "x must be torch.float32 as the weights"),
+        (torch.zeros(2, 1, 28, 28), r"shape \(N, 784\), got \(2, 1, 28, 28\)"),
+        (torch.zeros(2, 50), r"shape \(N, 784\), got \(2, 50\)"),
     ],
 )
-def test_bad_settings_of_the_convolutional_encoder_are_refused(arguments, message):
+def test_images_that_do_not_fit_the_weights_are_refused(encoder, x, message):
     with pytest.raises(ValueError, match=message):
-        ConvGaussianEncoder(**arguments)
-
-
-BAD_IMAGES = {
-    "array": (np.zeros((2, 784), np.float32), "x must be a torch.Tensor, got ndarray"),
-    "bytes": (torch.zeros(2, 784, dtype=torch.uint8), "float32 or float64, got torch.uint8"),
-    "double": (torch.zeros(2, 784).double(), "x must be torch.float32 as the weights"),
-    "square": (torch.zeros(2, 1, 28, 28), r"shape \(N, 784\), got \(2, 1, 28, 28\)"),
-    "narrow": (torch.zeros(2, 50), r"shape \(N, 784\), got \(2, 50\)"),
-    "empty": (torch.zeros(0, 784), "x must not be empty"),
-    "nan": (torch.full((2, 784), math.nan), "x must be finite"),
-}
-
-
-@pytest.mark.parametrize("x, message", BAD_IMAGES.values(), ids=BAD_IMAGES)
-def test_bad_images_are_refused(x, message):
-    for encoder in (GaussianEncoder([784, 8, 4]), ConvGaussianEncoder(2, (3,))):
-        with pytest.raises(ValueError, match=message):
-            encoder(x)
+        encoder(x)
 
 
 # estimators of the gradient of an expectation
@@ -302,7 +286,7 @@ def test_closed_forms_on_paper():
 @pytest.mark.parametrize("power", [1, 2, 3])
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_both_estimators_are_within_three_errors_of_the_closed_form(estimator, power, seed):
-    found = estimator(lambda z: (z**power).sum(dim=1), MU, SIGMA, 20_000, rng(seed))
+    found = estimator(lambda z: (z**power).sum(dim=1), MU, SIGMA, 20_000, generator=rng(seed))
     for samples, truth in zip(found, moment_gradient(power, MU, SIGMA), strict=True):
         assert samples.shape == (20_000, 3) and not samples.requires_grad
         assert within_three_errors(samples, truth)
@@ -311,7 +295,7 @@ def test_both_estimators_are_within_three_errors_of_the_closed_form(estimator, p
 def test_three_errors_are_narrow_enough_to_notice_a_missing_half_or_a_wrong_sign():
     f = lambda z: z.square().sum(dim=1)  # noqa: E731
     for estimator in ESTIMATORS:
-        _, samples = estimator(f, MU, SIGMA, 20_000, rng())
+        _, samples = estimator(f, MU, SIGMA, 20_000, generator=rng())
         assert not within_three_errors(samples, SIGMA)
         assert not within_three_errors(samples, -2 * SIGMA)
 
@@ -320,10 +304,10 @@ def test_single_sample_estimates_by_hand():
     eps = normal(4, 3, seed=7)
     z = MU + SIGMA * eps
     f = lambda z: z.square().sum(dim=1)  # noqa: E731
-    d_mu, d_sigma = score_function_gradient(f, MU, SIGMA, 4, rng(7))
+    d_mu, d_sigma = score_function_gradient(f, MU, SIGMA, 4, generator=rng(7))
     assert torch.allclose(d_mu, f(z)[:, None] * (z - MU) / SIGMA**2)
     assert torch.allclose(d_sigma, f(z)[:, None] * ((z - MU) ** 2 / SIGMA**3 - 1 / SIGMA))
-    d_mu, d_sigma = reparameterized_gradient(f, MU, SIGMA, 4, rng(7))
+    d_mu, d_sigma = reparameterized_gradient(f, MU, SIGMA, 4, generator=rng(7))
     assert torch.allclose(d_mu, 2 * z) and torch.allclose(d_sigma, 2 * z * eps)
 
 
@@ -332,7 +316,7 @@ def test_the_score_is_the_derivative_of_the_log_density():
     z = (MU + SIGMA * normal(1, 3, seed=7)).detach()
     expected = torch.autograd.grad(Normal(mu, sigma).log_prob(z).sum(), (mu, sigma))
     ones = lambda z: torch.ones(len(z), dtype=z.dtype)  # noqa: E731
-    found = score_function_gradient(ones, MU, SIGMA, 1, rng(7))
+    found = score_function_gradient(ones, MU, SIGMA, 1, generator=rng(7))
     for ours, theirs in zip(found, expected, strict=True):
         assert torch.allclose(ours[0], theirs)
 
@@ -342,7 +326,8 @@ def test_variances_are_those_of_the_closed_form(D):
     """f = |z|^2 at mu = sigma = 1: 4 and 4 (D^2 + 3.5 D + 3), per coordinate of d/dmu."""
     one, S = torch.ones(D, dtype=torch.float64), 40_000
     for estimator, truth in zip(ESTIMATORS, (4 * (D**2 + 3.5 * D + 3), 4.0), strict=True):
-        samples = estimator(lambda z: z.square().sum(dim=1), one, one, S, rng(0))[0][:, 0]
+        found = estimator(lambda z: z.square().sum(dim=1), one, one, S, generator=rng(0))
+        samples = found.mu[:, 0]
         squares = (samples - samples.mean()).square()
         assert abs(squares.mean() - truth) < 3 * squares.std() / S**0.5
 
@@ -352,15 +337,14 @@ def test_a_step_needs_the_score_function():
     mu, sigma = torch.tensor([0.5], dtype=torch.float64), torch.tensor([2.0], dtype=torch.float64)
     truth = stats.norm.pdf(0.25) / 2
     for step in (lambda z: (z[:, 0] > 0).double(), lambda z: (z[:, 0].sign() + 1) / 2):
-        assert within_three_errors(
-            score_function_gradient(step, mu, sigma, 20_000, rng())[0], truth
-        )
-        for zero in reparameterized_gradient(step, mu, sigma, 100, rng()):
+        found = score_function_gradient(step, mu, sigma, 20_000, generator=rng())
+        assert within_three_errors(found.mu, truth)
+        for zero in reparameterized_gradient(step, mu, sigma, 100, generator=rng()):
             assert zero.shape == (100, 1) and (zero == 0).all()
 
 
 def test_a_function_of_mu_s_first_entry_alone_gives_zero_for_the_others():
-    d_mu, d_sigma = reparameterized_gradient(lambda z: z[:, 0], MU, SIGMA, 5, rng())
+    d_mu, d_sigma = reparameterized_gradient(lambda z: z[:, 0], MU, SIGMA, 5)
     assert (d_mu[:, 1:] == 0).all() and (d_sigma[:, 1:] == 0).all() and (d_mu[:, 0] == 1).all()
 
 
@@ -370,7 +354,7 @@ def test_estimators_keep_dtype_arguments_and_work_without_grad_mode(estimator, d
     mu, sigma = MU.to(dtype, copy=True), SIGMA.to(dtype, copy=True)
     mu.requires_grad_(), sigma.requires_grad_()
     with torch.no_grad():
-        found = estimator(lambda z: z.sum(dim=1), mu, sigma, 7, rng())
+        found = estimator(lambda z: z.sum(dim=1), mu, sigma, 7)
     assert all(g.dtype == dtype and g.shape == (7, 3) for g in found)
     assert torch.equal(mu.detach(), MU.to(dtype)) and mu.grad is None and sigma.grad is None
 
@@ -378,24 +362,16 @@ def test_estimators_keep_dtype_arguments_and_work_without_grad_mode(estimator, d
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_the_same_generator_state_gives_the_same_estimates(estimator):
     f = lambda z: z.sum(dim=1)  # noqa: E731
-    first, again = (estimator(f, MU, SIGMA, 7, rng(3)) for _ in range(2))
+    first, again = (estimator(f, MU, SIGMA, 7, generator=rng(3)) for _ in range(2))
     assert all(map(torch.equal, first, again))
 
 
 total = lambda z: z.sum(dim=1)  # noqa: E731
 BAD_ESTIMATES = {
-    "mu number": ((total, 1.0, SIGMA, 9), "mu must be a float32 or float64 tensor, got float"),
-    "mu integers": ((total, torch.tensor([1]), SIGMA, 9), "mu must be a float32 or float64"),
-    "mu matrix": ((total, MU[None], SIGMA[None], 9), r"mu must have shape \(L,\).*got \(1, 3\)"),
-    "mu empty": ((total, MU[:0], SIGMA[:0], 9), r"L >= 1, got \(0,\)"),
-    "mu nan": ((total, MU * math.nan, SIGMA, 9), "mu must be finite"),
     "sigma shape": ((total, MU, SIGMA[:1], 9), r"sigma must be as mu.*got shape \(1,\)"),
-    "sigma dtype": ((total, MU, SIGMA.float(), 9), "sigma must be as mu"),
-    "sigma zero": ((total, MU, 0 * SIGMA, 9), r"sigma must be finite and > 0, got \[0.0"),
-    "sigma negative": ((total, MU, -SIGMA, 9), "sigma must be finite and > 0"),
-    "sigma infinite": ((total, MU, SIGMA / 0, 9), "sigma must be finite and > 0"),
-    "no samples": ((total, MU, SIGMA, 0), "num_samples must be >= 1, got 0"),
-    "half a sample": ((total, MU, SIGMA, 1.5), "num_samples must be an integer"),
+    "sigma zero": ((total, MU, 0 * SIGMA, 9), r"sigma must be > 0, got \[0.0"),
+    "sigma negative": ((total, MU, -SIGMA, 9), "sigma must be > 0"),
+    "no samples": ((total, MU, SIGMA, 0), "num_samples must be an integer >= 1, got 0"),
     "f of the batch": ((lambda z: z.sum(), MU, SIGMA, 9), r"f must return.*\(9,\).*shape \(\)"),
     "f per entry": ((lambda z: z, MU, SIGMA, 9), r"f must return.*got shape \(9, 3\)"),
     "f number": ((lambda z: 1.0, MU, SIGMA, 9), "f must return.*got float"),
@@ -413,11 +389,9 @@ def test_estimators_refuse_bad_input(estimator, arguments, message):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ((0, MU, SIGMA), "power must be in"),
-        ((4, MU, SIGMA), "power must be in"),
-        ((2.0, MU, SIGMA), "power must be an integer"),
-        ((2, 1.0, SIGMA), "mu must be"),
-        ((2, MU, -SIGMA), "sigma must be finite and > 0"),
+        ((0, MU, SIGMA), r"power must be an integer in \[1, 3\], got 0"),
+        ((4, MU, SIGMA), r"power must be an integer in \[1, 3\], got 4"),
+        ((2, MU, -SIGMA), "sigma must be > 0"),
         ((2, MU, SIGMA[:2]), "sigma must be as mu"),
     ],
 )
@@ -512,13 +486,13 @@ def test_the_table_lines_up():
 
 one = torch.ones(3, requires_grad=True)
 BAD_TABLES = {
-    "no losses": (({}, {"a": one}), "losses must be a dict with at least one entry, got {}"),
+    "no losses": (({}, {"a": one}), "losses must be a dict with at least one entry.* got {}"),
     "losses list": (([one], {"a": one}), "losses must be a dict"),
     "no modules": (({"l": one}, {}), "modules must be a dict"),
-    "modules list": (({"l": one}, [one]), "modules must be a dict"),
-    "loss number": (({"l": 1.0}, {"a": one}), r"losses\['l'\] must be a float tensor.*got float"),
-    "loss integers": (({"l": one.long()}, {"a": one}), r"losses\['l'\] must be a float tensor"),
-    "loss matrix": (({"l": one[None]}, {"a": one}), r"got shape \(1, 3\)"),
+    "numbered": (({"l": one}, {0: one}), "modules must be a dict with .* by name"),
+    "loss number": (({"l": 1.0}, {"a": one}), r"losses\['l'\] must be a torch.Tensor, got float"),
+    "loss integers": (({"l": one.long()}, {"a": one}), r"losses\['l'\] must be float32 or float64"),
+    "loss matrix": (({"l": one[None]}, {"a": one}), r"losses\['l'\] .*\(B,\), got \(1, 3\)"),
     "loss empty": (({"l": one[:0]}, {"a": one}), r"losses\['l'\] must not be empty"),
     "part list": (({"l": one}, {"a": [one]}), r"modules\['a'\] must be a Module.*got list"),
 }
@@ -537,42 +511,6 @@ def exponential(rate, u):
     return -torch.log1p(-u) / rate
 
 
-RIGHT = {
-    "stochastic-1": 54,
-    "stochastic-2": -1.5,
-    "stochastic-3": exponential,
-    "stochastic-4": "(b)",
-    "stochastic-5": "c",
-}
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_the_solution_is_accepted(name):
-    assert check(name, RIGHT[name])
-
-
-def test_the_other_end_of_u_is_right_as_well():
-    assert checkers.stochastic_3(lambda rate, u: -u.log() / rate) is None
-
-
-WRONG_NUMBERS = {
-    "1": {36: "respect to sigma", 6: "respect to the variance", 39: "respect to mu",
-          108: "factor ½", 24: "divided where", 62: "expectation itself", 0: "does depend",
-          55: "does not follow", "54": "one number", None: "one number"},
-    "2": {2: "reparameterised estimate", 4: "true derivative", 1: "respect to mu",
-          -3: "1 / sigma is missing", 1.5: "sign", -0.375: "score alone", 0.5: "-1 in eps²",
-          7: "does not follow", "2": "one number"},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "number, answer, hint", [(n, w, h) for n, ws in WRONG_NUMBERS.items() for w, h in ws.items()]
-)
-def test_a_wrong_number_is_rejected_with_its_hint(number, answer, hint):
-    message = getattr(checkers, f"stochastic_{number}")(answer)
-    assert hint in message and "54" not in message and "-1.5" not in message
-
-
 def changes_u(rate, u):
     return -u.log_() / rate
 
@@ -581,43 +519,54 @@ def right_value_wrong_gradient(rate, u):
     return exponential(rate.detach(), u) + rate - rate.detach()
 
 
-WRONG_DRAWS = {
-    "sign": (lambda rate, u: u.log() / rate, "negative"),
-    "scale": (lambda rate, u: -u.log() * rate, "mean is the rate"),
-    "rate forgotten": (lambda rate, u: -u.log(), "rate is not used"),
-    "uniform": (lambda rate, u: u / rate, "not exponential"),
-    "no path": (lambda rate, u: exponential(rate, u).detach(), "no path from them"),
-    "detached": (lambda rate, u: exponential(rate.detach(), u), "no path from them"),
-    "other parameter": (lambda rate, u: exponential(rate.detach(), u) + 0 * one.sum(), "no path"),
-    "wrong gradient": (right_value_wrong_gradient, "the gradient is not"),
-    "own noise": (lambda rate, u: Exponential(rate).rsample(u.shape[:1]), "same u"),
-    "plain sample": (lambda rate, u: Exponential(rate).sample(u.shape[:1]), "same u"),
-    "changes u": (changes_u, "changes u"),
-    "one column": (lambda rate, u: exponential(rate, u)[:, 0], "shape should be that of u"),
-    "numpy": (lambda rate, u: exponential(rate, u).detach().numpy(), "not ndarray"),
-    "nothing": (lambda rate, u: None, "not NoneType"),
-    "one argument": (lambda rate: rate, "stopped with TypeError"),
-    "no function": (1.0, "the function itself"),
+RIGHT = {
+    "stochastic-1": [54],
+    "stochastic-2": [-1.5],
+    "stochastic-3": [exponential, lambda rate, u: -u.log() / rate],  # 1 - u is uniform, too
+    "stochastic-4": ["(b)"],
+    "stochastic-5": ["c"],
 }
-
-
-@pytest.mark.parametrize("answer, hint", WRONG_DRAWS.values(), ids=WRONG_DRAWS)
-def test_wrong_draws_are_rejected_with_their_hint(answer, hint):
-    assert hint in checkers.stochastic_3(answer)
-
-
-@pytest.mark.parametrize(
-    "checker, answer, hint",
-    [
-        (checkers.stochastic_4, "a", "Follow the log-variance"),
-        (checkers.stochastic_4, "c", "feeds both heads"),
-        (checkers.stochastic_4, "d", "cuts one path"),
-        (checkers.stochastic_4, "e", "one letter of a, b, c, d"),
-        (checkers.stochastic_5, "a", "no jump"),
-        (checkers.stochastic_5, "b", "no jump"),
-        (checkers.stochastic_5, "d", "best case"),
-        (checkers.stochastic_5, 3, "one letter of a, b, c, d"),
+WRONG = {
+    "stochastic-1": [
+        (36, "respect to sigma"), (6, "respect to the variance"), (39, "respect to mu"),
+        (108, "factor ½"), (24, "divided where"), (62, "expectation itself"), (0, "does depend"),
+        (55, "does not follow"), ("54", "one number"), (None, "one number"),
     ],
-)
-def test_a_wrong_choice_is_rejected_with_its_hint(checker, answer, hint):
-    assert hint in checker(answer)
+    "stochastic-2": [
+        (2, "reparameterised estimate"), (4, "true derivative"), (1, "respect to mu"),
+        (-3, "1 / sigma is missing"), (1.5, "sign"), (-0.375, "score alone"),
+        (0.5, "-1 in eps²"), (7, "does not follow"), ("2", "one number"),
+    ],
+    "stochastic-3": [
+        (lambda rate, u: u.log() / rate, "negative"),
+        (lambda rate, u: -u.log() * rate, "mean is the rate"),
+        (lambda rate, u: -u.log(), "rate is not used"),
+        (lambda rate, u: u / rate, "not exponential"),
+        (lambda rate, u: exponential(rate, u).detach(), "no path from them"),
+        (lambda rate, u: exponential(rate.detach(), u), "no path from them"),
+        (lambda rate, u: exponential(rate.detach(), u) + 0 * one.sum(), "no path"),
+        (right_value_wrong_gradient, "the gradient is not"), (changes_u, "changes its arguments"),
+        (lambda rate, u: Exponential(rate).rsample(u.shape[:1]), "same u"),
+        (lambda rate, u: Exponential(rate).sample(u.shape[:1]), "same u"),
+        (lambda rate, u: exponential(rate, u)[:, 0], "shape should be that of u"),
+        (lambda rate, u: exponential(rate, u).detach().numpy(), "not ndarray"),
+        (lambda rate, u: None, "not NoneType"),
+        (lambda rate: rate, "stopped with TypeError"), (1.0, "the function itself"),
+    ],
+    "stochastic-4": [
+        ("a", "Follow the log-variance"), ("c", "feeds both heads"), ("d", "cuts one path"),
+        ("e", "one letter of a, b, c, d"),
+    ],
+    "stochastic-5": [
+        ("a", "no jump"), ("b", "no jump"), ("d", "best case"), (3, "one letter of a, b, c, d"),
+    ],
+}  # fmt: skip
+
+
+test_right_answers, test_wrong_answers = checker_tests(RIGHT, WRONG)
+
+
+def test_no_hint_gives_the_number_away():
+    for name in ("stochastic-1", "stochastic-2"):
+        messages = [check(name, wrong).message for wrong, _ in WRONG[name]]
+        assert not any("54" in message or "-1.5" in message for message in messages)

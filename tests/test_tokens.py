@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from scipy import stats
@@ -16,8 +15,8 @@ from aecourse.generation import DigitClassifier
 from aecourse.tokens import (
     WORDS,
     Bilingual,
-    Block,
     TokenTransformer,
+    TransformerBlock,
     Vocabulary,
     sample,
     sequences,
@@ -81,7 +80,7 @@ def test_seven_is_spelled_by_hand():
 
 def test_codes_come_back_from_their_tokens_in_reading_order():
     v, indices = Vocabulary(512), whole((3, 7, 7), 512)
-    tokens = v.show(indices)
+    tokens = v.picture_tokens(indices)
     assert tokens.shape == (3, 50) and (tokens[:, 0] == v.picture_mark).all()
     assert tokens[1, 1 + 7 * 2 + 5] == 29 + indices[1, 2, 5]
     assert torch.equal(v.indices(tokens[:, 1:]), indices)
@@ -89,8 +88,8 @@ def test_codes_come_back_from_their_tokens_in_reading_order():
 
 def test_another_grid_has_as_many_tokens_as_places():
     v, indices = Vocabulary(4, grid=(2, 3)), whole((5, 2, 3), 4)
-    assert v.show(indices).shape == (5, 7)
-    assert torch.equal(v.indices(v.show(indices)[:, 1:]), indices)
+    assert v.picture_tokens(indices).shape == (5, 7)
+    assert torch.equal(v.indices(v.picture_tokens(indices)[:, 1:]), indices)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +103,6 @@ def test_another_grid_has_as_many_tokens_as_places():
         ("", "1 to 5 letters, got ''"),
         ([7], "1 to 5 letters, got 7"),
         ([], "at least one word, got none"),
-        (7, "a string or a list of strings, got 7"),
-        (None, "a string or a list of strings, got None"),
     ],
 )
 def test_words_that_cannot_be_spelled_are_refused(words, message):
@@ -115,18 +112,14 @@ def test_words_that_cannot_be_spelled_are_refused(words, message):
 
 V8 = Vocabulary(8)
 BAD_NUMBERS = {
-    "grid too small": (V8.show, whole((2, 4, 4), 8), r"\(any, 7, 7\), got \(2, 4, 4\)"),
-    "grid flattened": (V8.show, whole((2, 49), 8), r"\(any, 7, 7\), got \(2, 49\)"),
-    "no picture": (V8.show, whole((0, 7, 7), 8), r"got \(0, 7, 7\)"),
-    "code too large": (V8.show, whole((2, 7, 7), 9, low=8), r"in \[0, 7\], got 8 to 8"),
-    "code negative": (V8.show, whole((2, 7, 7), 0, low=-1), r"in \[0, 7\], got -1 to -1"),
-    "float codes": (V8.show, torch.zeros(2, 7, 7), "int64 torch.Tensor, got torch.float32"),
-    "array": (V8.show, np.zeros((2, 7, 7), np.int64), "int64 torch.Tensor, got ndarray"),
+    "grid too small": (V8.picture_tokens, whole((2, 4, 4), 8), r"\(B, 7, 7\), got \(2, 4, 4\)"),
+    "grid flattened": (V8.picture_tokens, whole((2, 49), 8), r"\(B, 7, 7\), got \(2, 49\)"),
+    "code too large": (V8.picture_tokens, whole((2, 7, 7), 9, low=8), r"in \[0, 7\], got .*\[8, 8"),
     "letters as picture": (V8.indices, whole((2, 49), 27), r"tokens must be in \[29, 36\]"),
-    "short picture": (V8.indices, whole((2, 48), 37, low=29), r"\(any, 49\), got \(2, 48\)"),
+    "short picture": (V8.indices, whole((2, 48), 37, low=29), r"\(B, 49\), got \(2, 48\)"),
     "picture as letters": (V8.words, whole((2, 5), 37, low=29), r"tokens must be in \[0, 26\]"),
-    "mark as letter": (V8.words, whole((2, 5), 28, low=27), r"got 27 to 27"),
-    "short word": (V8.words, whole((2, 4), 26), r"\(any, 5\), got \(2, 4\)"),
+    "mark as letter": (V8.words, whole((2, 5), 28, low=27), r"got values in \[27, 27\]"),
+    "short word": (V8.words, whole((2, 4), 26), r"\(B, 5\), got \(2, 4\)"),
 }
 
 
@@ -136,10 +129,10 @@ def test_numbers_outside_their_part_of_the_table_are_refused(use, values, messag
         use(values)
 
 
-@pytest.mark.parametrize("settings", [(1,), (2.5,), (8, (0, 7)), (8, (7, 1.5)), (8, 7), (8, (7,))])
-def test_a_vocabulary_with_bad_sizes_is_refused(settings):
-    with pytest.raises(ValueError, match="must be"):
-        Vocabulary(*settings)
+@pytest.mark.parametrize("sizes", [(1,), (8, (0, 7)), (8, (7, 1.5)), (8, (7,)), (8, (7, 7, 7))])
+def test_a_vocabulary_with_bad_sizes_is_refused(sizes):
+    with pytest.raises(ValueError, match="(num_codes|grid) must be"):
+        Vocabulary(*sizes)
 
 
 # the transformer
@@ -169,8 +162,13 @@ def test_rows_do_not_see_each_other():
     assert torch.allclose(model(tokens[2:3]), model(tokens)[2:3], atol=1e-10)
 
 
+def block_and_vectors(heads, *shape):
+    h = torch.randn(shape, generator=seeded(), dtype=torch.float64)
+    return TransformerBlock(shape[-1], heads, dropout=0.0).double(), h
+
+
 def test_attention_equals_that_of_pytorch():
-    block, h = Block(24, 3, 0.0).double(), torch.randn(2, 7, 24, generator=seeded()).double()
+    block, h = block_and_vectors(3, 2, 7, 24)
     theirs = nn.MultiheadAttention(24, 3, batch_first=True).double()
     with torch.no_grad():
         theirs.in_proj_weight.copy_(block.qkv.weight)
@@ -178,11 +176,11 @@ def test_attention_equals_that_of_pytorch():
         theirs.out_proj.load_state_dict(block.out.state_dict())
     later = torch.ones(7, 7, dtype=torch.bool).triu(1)
     expected, _ = theirs(h, h, h, attn_mask=later)
-    assert torch.allclose(block.attend(h)[0], expected, atol=1e-12)
+    assert torch.allclose(block.attend(h).h, expected, atol=1e-12)
 
 
 def test_attention_equals_the_formula_head_by_head():
-    block, h = Block(6, 2, 0.0).double(), torch.randn(1, 5, 6, generator=seeded()).double()
+    block, h = block_and_vectors(2, 1, 5, 6)
     q, k, v = (h @ block.qkv.weight.T + block.qkv.bias)[0].split(6, dim=1)  # each (5, 6)
     out = torch.zeros(5, 6).double()
     for head in (slice(0, 3), slice(3, 6)):
@@ -192,13 +190,13 @@ def test_attention_equals_the_formula_head_by_head():
             for s, score in enumerate(scores):
                 out[t, head] += math.exp(score) / total * v[s, head]
     expected = out @ block.out.weight.T + block.out.bias
-    assert torch.allclose(block.attend(h)[0][0], expected, atol=1e-12)
+    assert torch.allclose(block.attend(h).h[0], expected, atol=1e-12)
 
 
 def test_a_block_adds_attention_then_the_small_network():
-    block, h = Block(8, 2, 0.0).double().eval(), torch.randn(2, 5, 8, generator=seeded()).double()
-    middle = h + block.attend(block.norm_1(h))[0]
-    assert torch.allclose(block(h)[0], middle + block.mlp(block.norm_2(middle)))
+    block, h = block_and_vectors(2, 2, 5, 8)
+    middle = h + block.attend(block.norm_1(h)).h
+    assert torch.allclose(block(h).h, middle + block.mlp(block.norm_2(middle)))
 
 
 def test_the_order_of_earlier_tokens_matters():
@@ -224,36 +222,25 @@ def test_every_parameter_gets_a_gradient():
     "tokens, message",
     [
         (torch.zeros(2, 13, dtype=torch.int64), "at most 12, got 0 [+] 13"),
-        (torch.zeros(2, 0, dtype=torch.int64), r"shape \(any, any\), got \(2, 0\)"),
-        (torch.zeros(5, dtype=torch.int64), r"got \(5,\)"),
-        (torch.zeros(2, 3), "int64 torch.Tensor, got torch.float32"),
-        ([[1, 2]], "int64 torch.Tensor, got list"),
-        (torch.full((2, 3), 20), r"in \[0, 19\], got 20 to 20"),
-        (torch.full((2, 3), -1), r"got -1 to -1"),
+        (torch.full((2, 3), 20), r"in \[0, 19\], got values in \[20, 20\]"),
+        (torch.full((2, 3), -1), r"got values in \[-1, -1\]"),
     ],
 )
 def test_tokens_that_the_transformer_cannot_read_are_refused(tokens, message):
-    for use in (small(), lambda t: sample(small(), t, 1)):
-        with pytest.raises(ValueError, match=message):
-            use(tokens)
-
-
-@pytest.mark.parametrize("tokens", [torch.zeros(2, 3), [[1, 2]], torch.full((2, 3), 20)])
-def test_the_loss_of_what_are_no_tokens_is_refused(tokens):
-    with pytest.raises(ValueError, match="tokens must be"):
-        token_loss(small(), tokens)
+    with pytest.raises(ValueError, match=message):
+        small()(tokens)
 
 
 @pytest.mark.parametrize(
     "sizes, settings, message",
     [
-        ((1, 5), {}, "vocabulary_size must be >= 2"),
-        ((9, 0), {}, "length must be >= 1"),
+        ((1, 5), {}, "vocabulary_size must be an integer >= 2"),
+        ((9, 0), {}, "length must be an integer >= 1"),
         ((9, 5), {"heads": 3}, "heads must divide width = 16, got 3"),
-        ((9, 5), {"heads": 0}, "heads must be >= 1"),
-        ((9, 5), {"layers": 0}, "layers must be >= 1"),
-        ((9, 5), {"dropout": 1.0}, r"dropout must be in \[0, 1\)"),
-        ((9, 5), {"dropout": -0.1}, "dropout must be a finite number >= 0"),
+        ((9, 5), {"heads": 0}, "heads must be an integer >= 1"),
+        ((9, 5), {"layers": 0}, "layers must be an integer >= 1"),
+        ((9, 5), {"dropout": 1.0}, r"dropout must be a number in \[0, 1\)"),
+        ((9, 5), {"dropout": -0.1}, r"dropout must be a number in \[0, 1\)"),
     ],
 )
 def test_bad_sizes_are_refused(sizes, settings, message):
@@ -269,14 +256,22 @@ def test_reading_in_pieces_with_a_cache_gives_the_logits_of_the_whole(pieces):
     model, tokens, cache = small(), whole((3, 12), 20), []
     found = [model(part, cache) for part in tokens.split(pieces, dim=1)]
     assert torch.allclose(torch.cat(found, dim=1), model(tokens), atol=1e-12)
-    assert len(cache) == 2 and cache[0][0].shape == (3, 2, 12, 8)
+    assert len(cache) == 2 and cache[0].k.shape == cache[0].v.shape == (3, 2, 12, 8)
 
 
-def test_a_full_cache_refuses_one_more_token():
-    model, cache = small(), []
-    model(whole((1, 12), 20), cache)
-    with pytest.raises(ValueError, match="at most 12, got 12 [+] 1"):
-        model(whole((1, 1), 20), cache)
+@pytest.mark.parametrize(
+    "other, shape, message",
+    [
+        ({}, (3, 1), "tokens must be at most 12, got 12 [+] 1"),
+        ({}, (4, 1), "cache must hold 4 rows as tokens, got 3"),
+        ({"layers": 3}, (3, 1), "cache must be .* that this model filled"),
+    ],
+)
+def test_a_cache_that_is_full_or_of_another_batch_or_model_is_refused(other, shape, message):
+    cache = []
+    small()(whole((3, 12), 20), cache)
+    with pytest.raises(ValueError, match=message):
+        small(**other)(whole(shape, 20), cache)
 
 
 def test_logits_with_and_without_cache_agree_to_1e_5_in_float32():
@@ -313,20 +308,19 @@ def test_with_a_cache_every_token_is_processed_once(cached, processed):
 # sampling
 
 
-class Fixed(nn.Module):
+class Fixed(TokenTransformer):
     """A model whose logits are the same after any token."""
 
     def __init__(self, logits):
-        super().__init__()
-        self.logits, self.length = torch.as_tensor(logits), 100
-        self.token = nn.Embedding(len(self.logits), 1)
+        super().__init__(len(logits), 100, width=1, heads=1, layers=1)
+        self.logits = torch.as_tensor(logits)
 
     def forward(self, tokens, cache=None):
         return self.logits.expand(*tokens.shape, -1)
 
 
 def frequencies(logits, n=20_000, **settings):
-    drawn = sample(Fixed(logits).eval(), whole((n, 1), 2), 1, generator=seeded(), **settings)
+    drawn = sample(Fixed(logits), whole((n, 1), 2), 1, generator=seeded(), **settings)
     return torch.bincount(drawn.flatten(), minlength=len(logits)).double()
 
 
@@ -391,29 +385,28 @@ def test_sampling_keeps_no_graph_and_leaves_the_prompt_alone():
 
 
 @pytest.mark.parametrize(
-    "count, settings, message",
+    "num_tokens, settings, message",
     [
-        (0, {}, r"count must be in \[1, 10\], got 0"),
-        (11, {}, r"count must be in \[1, 10\], got 11"),
-        (2.0, {}, "count must be an integer"),
-        (5, {"temperature": -1}, "temperature must be a finite number >= 0, got -1"),
-        (5, {"temperature": math.nan}, "temperature must be a finite number >= 0, got nan"),
-        (5, {"temperature": "hot"}, "temperature must be a finite number >= 0, got 'hot'"),
-        (5, {"top_k": 0}, "top_k must be >= 1, got 0"),
-        (5, {"top_k": 1.5}, "top_k must be an integer"),
+        (0, {}, r"num_tokens must be an integer in \[1, 10\], got 0"),
+        (11, {}, r"num_tokens must be an integer in \[1, 10\], got 11"),
+        (5, {"temperature": -1.0}, "temperature must be a finite number >= 0, got -1"),
+        (5, {"top_k": 0}, "top_k must be an integer >= 1, got 0"),
         (5, {"allowed": slice(4, 4)}, "allowed must leave at least one token"),
         (5, {"allowed": 4}, "allowed must be a slice of the vocabulary, got 4"),
-        (5, {"allowed": []}, "allowed must be a slice"),
     ],
 )
-def test_bad_settings_are_refused(count, settings, message):
+def test_bad_settings_are_refused(num_tokens, settings, message):
     with pytest.raises(ValueError, match=message):
-        sample(small(), whole((2, 3), 20), count, **settings)
+        sample(small(), whole((2, 3), 20), num_tokens, **settings)
 
 
-def test_sampling_in_training_mode_is_refused():
-    with pytest.raises(ValueError, match="model must be in evaluation mode, got training mode"):
-        sample(small().train(), whole((2, 3), 20), 2)
+def test_sampling_drops_nothing_out_and_leaves_the_mode_that_it_found():
+    model, prompt = small(dropout=0.5), whole((8, 3), 20)
+    expected = sample(model, prompt, 9, generator=seeded())
+    model.train().blocks[0].eval()
+    modes = [module.training for module in model.modules()]
+    assert torch.equal(sample(model, prompt, 9, generator=seeded()), expected)
+    assert [module.training for module in model.modules()] == modes and len(set(modes)) == 2
 
 
 # the loss
@@ -458,20 +451,11 @@ def test_both_orders_hold_the_word_and_the_picture():
         assert torch.equal(v.indices(part[:, 1:]), indices)
 
 
-@pytest.mark.parametrize(
-    "indices, y, message",
-    [
-        (whole((2, 7, 7), 16), torch.tensor([1, 10]), r"y must be in \[0, 9\], got 1 to 10"),
-        (whole((2, 7, 7), 16), torch.tensor([1]), r"y must have shape \(2\), got \(1,\)"),
-        (whole((2, 7, 7), 16), torch.tensor([1.0, 2.0]), "y must be an int64"),
-        (whole((2, 4, 4), 16), torch.tensor([1, 2]), r"indices must have shape \(any, 7, 7\)"),
-        (torch.tensor(5), torch.tensor([1]), r"indices must have shape \(any, 7, 7\), got \(\)"),
-        (5, torch.tensor([1]), "indices must be an int64 torch.Tensor, got int"),
-    ],
-)
-def test_sequences_of_other_sizes_are_refused(indices, y, message):
-    with pytest.raises(ValueError, match=message):
-        sequences(Vocabulary(16), indices, y)
+def test_a_digit_above_nine_or_without_a_picture_is_refused():
+    for y, message in (([1, 10], r"y must be in \[0, 9\], got values in \[1, 10\]"),
+                       ([1], r"y must have shape \(2,\), got \(1,\)")):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            sequences(Vocabulary(16), whole((2, 7, 7), 16), torch.tensor(y))
 
 
 # words and pictures
@@ -496,7 +480,7 @@ def test_one_word_gives_one_drawing():
 
 def test_reading_continues_the_picture_by_the_most_likely_letters():
     both, x = bilingual(), torch.rand(3, 784, generator=seeded())
-    tokens = both.vocabulary.show(both.vqvae.tokenize(x))
+    tokens = both.vocabulary.picture_tokens(both.vqvae.tokenize(x))
     tokens = torch.cat([tokens, torch.full((3, 1), 27)], dim=1)
     for _ in range(5):
         letter = both.transformer(tokens)[:, -1, :27].argmax(dim=1)
@@ -516,18 +500,17 @@ def test_a_word_that_is_no_digit_is_refused_with_the_list_of_those_that_are(word
         bilingual().draw(words)
 
 
-def test_no_words_and_bad_images_are_refused():
+def test_no_words_and_other_images_are_refused():
     with pytest.raises(ValueError, match="at least one word"):
         bilingual().draw([])
-    for x, message in ((torch.rand(2, 100), "x must have shape"),
-                       (torch.full((2, 784), 255.0), "divide 8-bit pixels by 255"),
-                       (torch.full((2, 784), -0.1), "pixels in")):  # fmt: skip
-        with pytest.raises(ValueError, match=message):
-            bilingual().read(x)
+    with pytest.raises(ValueError, match=r"x must have shape \(N, 784\)"):
+        bilingual().read(torch.rand(2, 100))
+    with pytest.raises(ValueError, match="divide 8-bit pixels by 255"):
+        bilingual().read(torch.full((2, 784), 255.0))
 
 
 def test_what_are_no_image_tokens_is_not_decoded():
-    with pytest.raises(ValueError, match=r"tokens must be in \[29, 44\], got 0 to 0"):
+    with pytest.raises(ValueError, match=r"tokens must be in \[29, 44\], got values in"):
         bilingual().picture(torch.zeros(2, 49, dtype=torch.int64))
 
 
@@ -542,12 +525,12 @@ def test_a_transformer_too_short_for_a_pair_is_refused():
     Bilingual(small(45, 55), VQVAE(16, 4)).draw("one")
 
 
-def test_training_mode_is_refused():
-    both = bilingual()
-    both.transformer.train()
-    for use in (lambda: both.draw("one"), lambda: both.read(torch.rand(1, 784))):
-        with pytest.raises(ValueError, match="evaluation mode"):
-            use()
+def test_training_mode_changes_no_drawing_and_no_reading():
+    both, x = bilingual(dropout=0.5), torch.rand(2, 784, generator=seeded())
+    drawn, words = both.draw("one", generator=seeded()), both.read(x)
+    both.transformer.train(), both.vqvae.train()
+    assert torch.equal(both.draw("one", generator=seeded()), drawn) and both.read(x) == words
+    assert both.transformer.training and both.vqvae.training
 
 
 # the shipped weights
@@ -574,13 +557,6 @@ def test_the_shipped_pair_draws_what_it_is_asked_for(shipped):
     drawn = shipped.draw(list(WORDS) * 10, generator=seeded())
     agree = DigitClassifier.trained().predict(drawn) == torch.arange(10).repeat(10)
     assert agree.sum() >= 90
-
-
-def test_a_cache_of_another_batch_size_is_refused():
-    model, cache = TokenTransformer(40, 8, width=8, heads=2, layers=1).eval(), []
-    model(torch.zeros(2, 3, dtype=torch.int64), cache)
-    with pytest.raises(ValueError, match="cache must hold 3 rows as tokens, got 2"):
-        model(torch.zeros(3, 1, dtype=torch.int64), cache)
 
 
 def test_the_shipped_transformer_has_the_same_logits_with_and_without_cache(shipped):
@@ -642,29 +618,24 @@ def test_tokens_1_and_2_agree_with_a_uniform_model():
     assert checkers.tokens_2(20) is None and checkers.tokens_2(torch.tensor(20.09)) is None
 
 
-WRONG_NUMBERS = [
-    (checkers.tokens_1, 1024 * math.log(8192), "Those are nats"),
-    (checkers.tokens_1, 13, "one token"),
-    (checkers.tokens_1, 416, "more than 32 tokens"),
-    (checkers.tokens_1, 1024 * 8192, "log K, not K"),
-    (checkers.tokens_1, 256 * 256 * 13, "not for each pixel"),
-    (checkers.tokens_1, 1664, "bytes"),
-    (checkers.tokens_1, 7, "does not follow"),
-    (checkers.tokens_1, "13312", "one number"),
-    (checkers.tokens_2, 3, "one token in nats"),
-    (checkers.tokens_2, 8, "which base"),
-    (checkers.tokens_2, 4.33, "in bits"),
-    (checkers.tokens_2, math.log(3), "undo it"),
-    (checkers.tokens_2, 512 / 3, "does not enter"),
-    (checkers.tokens_2, math.exp(-3), "turn it round"),
-    (checkers.tokens_2, None, "one number"),
-]
+WRONG_NUMBERS = {
+    checkers.tokens_1: {
+        1024 * math.log(8192): "Those are nats", 13: "one token", 416: "more than 32 tokens",
+        1024 * 8192: "log K, not K", 256 * 256 * 13: "not for each pixel", 1664: "bytes",
+        7: "does not follow", "13312": "one number",
+    },
+    checkers.tokens_2: {
+        3: "one token in nats", 8: "which base", 4.33: "in bits", math.log(3): "undo it",
+        512 / 3: "does not enter", math.exp(-3): "turn it round", None: "one number",
+    },
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("checker, answer, hint", WRONG_NUMBERS)
-def test_a_wrong_number_is_rejected_with_its_hint(checker, answer, hint):
-    said = checker(answer)
-    assert hint in said and "13312" not in said and "20" not in said
+@pytest.mark.parametrize("checker", WRONG_NUMBERS)
+def test_a_wrong_number_is_rejected_with_its_hint(checker):
+    for answer, hint in WRONG_NUMBERS[checker].items():
+        said = checker(answer)
+        assert hint in said and "13312" not in said and "20" not in said
 
 
 WRONG_ATTENTION = {

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from answers import checker_tests
+from noise import rng
 
 from aecourse import data, trivial
-from aecourse.exercises import check
 
-X = torch.rand(6, 4, generator=torch.Generator().manual_seed(0))
+X = torch.rand(6, 4, generator=rng())
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def noise():
-    return torch.rand(500, 784, generator=torch.Generator().manual_seed(0))
+    return torch.rand(500, 784, generator=rng())
 
 
 # squared error
@@ -34,16 +35,8 @@ def test_duplicating_every_pixel_doubles_the_squared_error():
 
 
 def test_squared_error_refuses_to_broadcast():
-    with pytest.raises(ValueError, match=r"x_hat.*\(6, 4\).*\(1, 4\)"):
+    with pytest.raises(ValueError, match=r"x_hat must be as x, .*\(6, 4\).*\(1, 4\)"):
         trivial.squared_error(X[:1], X)
-
-
-@pytest.mark.parametrize("bad", [X.byte(), X.view(6, 2, 2), X[0], X.numpy(), X.tolist()])
-def test_squared_error_refuses_what_is_no_float_matrix(bad):
-    with pytest.raises(ValueError, match=r"^x_hat must be a float tensor of shape \(B, D\)"):
-        trivial.squared_error(bad, X)
-    with pytest.raises(ValueError, match=r"^x must be a float tensor of shape \(B, D\)"):
-        trivial.squared_error(X, bad)
 
 
 def test_the_gradient_of_the_loss_is_that_of_finite_differences():
@@ -54,7 +47,8 @@ def test_the_gradient_of_the_loss_is_that_of_finite_differences():
         return trivial.squared_error(x @ weight.T, x).mean()
 
     assert torch.autograd.gradcheck(loss, model.weight)
-    assert trivial.reconstruction_loss(model, x)["loss"].shape == (6,)
+    losses = trivial.reconstruction_loss(model, x)
+    assert losses.keys() == {"loss", "reconstruction"} and losses["loss"].shape == (6,)
 
 
 # copy ratio
@@ -96,13 +90,9 @@ def test_copy_ratio_takes_another_mean_and_float64():
 @pytest.mark.parametrize(
     ("digits_in", "noise_in", "message"),
     [
-        (torch.full((3, 784), 2.0), torch.rand(3, 784), r"digits.*\[0, 1\]"),
-        (torch.rand(3, 784), torch.rand(3, 5), r"noise.*\(N, 784\).*\(3, 5\)"),
-        (torch.rand(3, 784), torch.full((3, 784), float("nan")), "noise.*finite"),
-        (torch.rand(0, 784), torch.rand(3, 784), "digits.*empty"),
-        (torch.rand(3, 784).half(), torch.rand(3, 784), "digits.*float32 or float64"),
-        (torch.rand(3, 5), torch.rand(3, 5), r"train_mean.*\(5,\).*\(784,\)"),
-        (X.numpy(), X, "digits.*Tensor.*ndarray"),
+        (2 * torch.ones(3, 784), torch.rand(3, 784), r"digits must hold pixels in \[0, 1\]"),
+        (torch.rand(3, 784), torch.rand(3, 5), r"noise must have shape \(N, 784\), got \(3, 5\)"),
+        (torch.rand(3, 5), torch.rand(3, 5), r"train_mean must have shape \(5,\), got \(784,\)"),
     ],
 )
 def test_copy_ratio_names_what_is_wrong_with_its_input(digits_in, noise_in, message):
@@ -110,14 +100,10 @@ def test_copy_ratio_names_what_is_wrong_with_its_input(digits_in, noise_in, mess
         trivial.copy_ratio(lambda x: x, digits_in, noise_in)
 
 
-def test_copy_ratio_refuses_a_mean_or_a_model_with_nan():
-    nan = torch.full((4,), float("nan"))
-    with pytest.raises(ValueError, match="train_mean must be finite"):
-        trivial.copy_ratio(lambda x: x, X, X, train_mean=nan)
-    with pytest.raises(ValueError, match="train_mean must be a tensor.*list"):
-        trivial.copy_ratio(lambda x: x, X, X, train_mean=[0.0] * 4)
-    with pytest.raises(ValueError, match="model must return finite images"):
-        trivial.copy_ratio(lambda x: x * nan, X, X, train_mean=X.mean(dim=0))
+@pytest.mark.parametrize("model", [lambda x: x * torch.nan, lambda x: x + 1e30, lambda x: x[:, :3]])
+def test_copy_ratio_refuses_a_model_that_returns_no_images(model):
+    with pytest.raises(ValueError, match="model .*noise"):
+        trivial.copy_ratio(model, X, X, train_mean=X.mean(dim=0))
 
 
 def test_copy_ratio_measures_in_evaluation_mode_and_leaves_the_model_as_it_was():
@@ -137,7 +123,7 @@ def test_copy_ratio_needs_images_that_vary():
 
 def test_the_look_up_codec_has_zero_error_on_its_table(digits):
     codec = trivial.LookupCodec(digits)
-    assert torch.equal(codec(digits), digits)
+    assert torch.equal(codec(digits), digits) and torch.equal(codec.reconstruct(digits), digits)
     assert torch.equal(codec.encode(digits).squeeze(1), torch.arange(500.0))
 
 
@@ -162,18 +148,16 @@ def test_codes_are_one_number_per_image_in_either_precision():
         assert h.shape == (6, 1) and h.dtype == x.dtype
 
 
-@pytest.mark.parametrize("h", [[[0.5]], [[6.0]], [[-1.0]], [[float("nan")]], [0.0], "0"])
+@pytest.mark.parametrize("h", [0.5, 6.0, -1.0])
 def test_decode_refuses_what_is_no_row_number(h):
-    h = h if isinstance(h, str) else torch.tensor(h)
-    with pytest.raises(ValueError, match="^h must"):
-        trivial.LookupCodec(X).decode(h)
+    with pytest.raises(ValueError, match=r"^h must hold whole numbers in \[0, 5\]"):
+        trivial.LookupCodec(X).decode(torch.tensor([[h]]))
 
 
 def test_the_codec_refuses_what_is_no_table_of_images():
-    for bad in (torch.rand(4), torch.rand(0, 4), X * 300, X.long(), X.tolist()):
-        with pytest.raises(ValueError, match="train_x must"):
-            trivial.LookupCodec(bad)
-    with pytest.raises(ValueError, match=r"x must have shape \(N, 4\)"):
+    with pytest.raises(ValueError, match=r"^train_x must hold pixels in \[0, 1\]"):
+        trivial.LookupCodec(300 * X)
+    with pytest.raises(ValueError, match=r"^x must have shape \(N, 4\)"):
         trivial.LookupCodec(X).encode(torch.rand(2, 3))
 
 
@@ -184,45 +168,32 @@ def half(x_hat, x):
     return ((x_hat - x) ** 2).sum(1) / 2
 
 
-@pytest.mark.parametrize(
-    ("name", "right"),
-    [("trivial-1", 1.0), ("trivial-2", 0.875), ("trivial-3", trivial.squared_error),
-     ("trivial-1", torch.ones(1, 1)), ("trivial-2", torch.tensor(0.875).numpy()),
-     ("trivial-4", "C "), ("trivial-4", "(c)")],
-)  # fmt: skip
-def test_the_checkers_accept_the_solutions(name, right, capsys):
-    assert check(name, right)
-    assert capsys.readouterr().out == f"{name}: right.\n"
-
-
-@pytest.mark.parametrize(
-    ("name", "wrong", "hint"),
-    [
-        ("trivial-1", 0, "perfect copy of noise"),
-        ("trivial-1", 0.25, "one of the two"),
-        ("trivial-1", 0.5, "not the model with the identity"),
-        ("trivial-1", 1e6, "again"),
-        ("trivial-1", float("nan"), "again"),
-        ("trivial-1", "one", "one number"),
-        ("trivial-2", 0.125, "gets through"),
-        ("trivial-2", 0.875**2, "squared once"),
-        ("trivial-2", 0.875**0.5, "root"),
-        ("trivial-2", 686, "divide"),
-        ("trivial-3", lambda a, b: ((a - b) ** 2).mean(1), "mean over the pixels"),
-        ("trivial-3", lambda a, b: ((a - b) ** 2).sum(), "one number for the whole batch"),
-        ("trivial-3", lambda a, b: ((a - b) ** 2).sum(0), "summed over the images"),
-        ("trivial-3", lambda a, b: (a - b).norm(dim=1), "root"),
-        ("trivial-3", half, "½"),
-        ("trivial-3", lambda a, b: (a - b).sum(1), "cancel"),
-        ("trivial-3", lambda a, b: a @ b, "RuntimeError"),
-        ("trivial-3", None, "function itself"),
-        ("trivial-3", lambda a, b: (a.copy_(b) - b).sum(1), "values are not"),
-        ("trivial-4", "a", "one more coordinate"),
-        ("trivial-4", "b", "balance"),
-        ("trivial-4", "d", "one letter"),
-        ("trivial-4", 3, "one letter"),
+RIGHT = {
+    "trivial-1": [1.0, torch.ones(1, 1)],
+    "trivial-2": [0.875, torch.tensor(0.875).numpy()],
+    "trivial-3": [trivial.squared_error],
+    "trivial-4": ["C ", "(c)"],
+}  # fmt: skip
+WRONG = {
+    "trivial-1": [
+        (0, "perfect copy of noise"), (0.25, "one of the two"),
+        (0.5, "not the model with the identity"), (1e6, "again"), (float("nan"), "again"),
+        ("one", "one number"),
     ],
-)
-def test_the_checkers_reject_plausible_wrong_answers_and_say_why(name, wrong, hint):
-    feedback = check(name, wrong)
-    assert not feedback and hint in feedback.message
+    "trivial-2": [
+        (0.125, "gets through"), (0.875**2, "squared once"), (0.875**0.5, "root"), (686, "divide"),
+    ],
+    "trivial-3": [
+        (lambda a, b: ((a - b) ** 2).mean(1), "mean over the pixels"),
+        (lambda a, b: ((a - b) ** 2).sum(), "one number for the whole batch"),
+        (lambda a, b: ((a - b) ** 2).sum(0), "summed over the images"),
+        (lambda a, b: (a - b).norm(dim=1), "root"), (half, "½"),
+        (lambda a, b: (a - b).sum(1), "cancel"), (lambda a, b: a @ b, "RuntimeError"),
+        (None, "function itself"), (lambda a, b: (a.copy_(b) - b).sum(1), "changes its arguments"),
+    ],
+    "trivial-4": [
+        ("a", "one more coordinate"), ("b", "balance"), ("d", "one letter"), (3, "one letter"),
+    ],
+}  # fmt: skip
+
+test_right_answers, test_wrong_answers = checker_tests(RIGHT, WRONG)

@@ -4,31 +4,33 @@ import math
 from decimal import Decimal, getcontext
 from functools import partial
 
-import numpy as np
 import pytest
 import torch
 from scipy import integrate
-from torch import distributions, nn
+from torch import distributed, distributions, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from aecourse import data, train
+from aecourse.autoencoder import Autoencoder
 from aecourse.exercises import check
 from aecourse.exercises import vae as checkers
-from aecourse.stochastic import ConvGaussianEncoder, GaussianEncoder
+from aecourse.stochastic import ConvGaussianEncoder, GaussianEncoder, reparameterize
 from aecourse.vae import VAE, bernoulli_nll, binarize, gaussian_kl, gaussian_log_prob, vae_loss
 
-DTYPES = (torch.float32, torch.float64)
-LIKELIHOODS = ("bernoulli", "gaussian")
-each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
-each_likelihood = pytest.mark.parametrize("likelihood", LIKELIHOODS)
+each_dtype = pytest.mark.parametrize("dtype", (torch.float32, torch.float64), ids=str)
+each_likelihood = pytest.mark.parametrize("likelihood", ("bernoulli", "gaussian"))
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
 
 
 def normal(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+    return torch.randn(*shape, generator=seeded(seed), dtype=dtype)
 
 
 def bits(n, columns, seed=0, dtype=torch.float64):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(2, (n, columns), generator=generator).to(dtype)
+    return torch.randint(2, (n, columns), generator=seeded(seed)).to(dtype)
 
 
 def small(likelihood="bernoulli", dtype=torch.float64, **options):
@@ -192,14 +194,13 @@ def test_duplicating_every_pixel_doubles_the_nll_and_leaves_the_kl_unchanged():
     wide.load_state_dict({"weight": last.weight.repeat(2, 1), "bias": last.bias.repeat(2)})
     doubled = VAE([12, 5], 3, encoder=Twice(model.encoder),
                   decoder=nn.Sequential(*model.decoder[:-1], wide))  # fmt: skip
-    once, twice = (_seeded_loss(m, y) for m, y in ((model, x), (doubled, x.repeat(1, 2))))
+    once, twice = (seeded_loss(m, y) for m, y in ((model, x), (doubled, x.repeat(1, 2))))
     assert torch.allclose(twice["reconstruction"], 2 * once["reconstruction"])
     assert torch.allclose(twice["kl"], once["kl"])
 
 
-def _seeded_loss(model, x, beta=1.0):
-    torch.manual_seed(1)
-    return vae_loss(model, x, beta=beta)
+def seeded_loss(model, x, beta=1.0):
+    return vae_loss(model, x, beta, generator=seeded(1))
 
 
 # drawing pixels
@@ -207,7 +208,7 @@ def _seeded_loss(model, x, beta=1.0):
 
 def test_binarized_pixels_are_0_or_1_with_the_grey_value_as_their_mean():
     x = torch.tensor([[0.0, 0.25, 0.5, 1.0]]).repeat(20_000, 1)
-    drawn = binarize(x, torch.Generator().manual_seed(0))
+    drawn = binarize(x, generator=seeded(0))
     assert drawn.dtype == x.dtype and set(drawn.unique().tolist()) == {0.0, 1.0}
     assert (drawn[:, 0] == 0).all() and (drawn[:, 3] == 1).all()
     assert torch.allclose(drawn.mean(dim=0), x[0], atol=0.012)  # over 3 standard errors
@@ -215,9 +216,9 @@ def test_binarized_pixels_are_0_or_1_with_the_grey_value_as_their_mean():
 
 def test_the_same_generator_draws_the_same_pixels_and_leaves_x_alone():
     x = torch.full((5, 7), 0.5)
-    a, b = (binarize(x, torch.Generator().manual_seed(3)) for _ in range(2))
+    a, b = (binarize(x, generator=seeded(3)) for _ in range(2))
     assert torch.equal(a, b) and (x == 0.5).all()
-    assert not torch.equal(a, binarize(x, torch.Generator().manual_seed(4)))
+    assert not torch.equal(a, binarize(x, generator=seeded(4)))
 
 
 # the model
@@ -281,10 +282,32 @@ def test_reconstruct_decodes_the_mean_of_q_and_is_not_random():
 
 def test_samples_are_decoded_draws_from_the_prior_and_need_no_encoder():
     model = small(encoder=nn.Identity())
-    drawn = model.sample(5, torch.Generator().manual_seed(0))
-    z = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)).double()
-    assert torch.equal(drawn, model.pixels(z)) and not drawn.requires_grad
-    assert not torch.equal(drawn, model.sample(5, torch.Generator().manual_seed(1)))
+    drawn = model.sample(5, generator=seeded(0))
+    again, other = (model.sample(5, generator=seeded(seed)) for seed in (0, 1))
+    assert torch.equal(drawn, again) and not torch.equal(drawn, other)
+    assert not drawn.requires_grad
+    torch.manual_seed(0)
+    many = model.sample(20_000)
+    expected = model.pixels(normal(20_000, 3, seed=1))
+    assert torch.allclose(many.mean(dim=0), expected.mean(dim=0), atol=0.01)
+
+
+def test_sampling_evaluates_and_leaves_the_mode_that_it_found():
+    model = small(decoder=nn.Sequential(nn.Linear(3, 6), nn.Dropout(0.5)))
+    model.encoder.eval()
+    drawn = model.sample(5, generator=seeded(0))
+    assert model.training and model.decoder[1].training and not model.encoder.training
+    assert torch.equal(drawn, model.eval().sample(5, generator=seeded(0)))
+
+
+@each_likelihood
+def test_forward_decodes_one_draw_from_q(likelihood):
+    model, x = small(likelihood), bits(4, 6)
+    output, mu, logvar = model(x, generator=seeded(0))
+    q = model.encode(x)
+    assert torch.equal(mu, q.mu) and torch.equal(logvar, q.logvar)
+    z = reparameterize(*q, generator=seeded(0))
+    assert torch.equal(output, model.decode(z))
 
 
 def test_a_convolutional_encoder_fits_with_loss_and_loop_unchanged():
@@ -333,7 +356,7 @@ def test_the_loss_is_minus_the_elbo_by_hand_on_two_pixels():
 
 @pytest.mark.parametrize("beta", [0, 0.5, 1, 784.0])
 def test_beta_weights_the_kl_and_nothing_else(beta):
-    loss, plain = (_seeded_loss(small(), bits(4, 6), b) for b in (beta, 1.0))
+    loss, plain = (seeded_loss(small(), bits(4, 6), b) for b in (beta, 1.0))
     assert torch.equal(loss["kl"], plain["kl"])
     assert torch.equal(loss["reconstruction"], plain["reconstruction"])
     assert torch.allclose(loss["loss"], plain["reconstruction"] + beta * plain["kl"])
@@ -343,14 +366,14 @@ def test_beta_weights_the_kl_and_nothing_else(beta):
 def test_every_parameter_gets_the_gradient_of_finite_differences(likelihood):
     """The encoder's too, through the reparameterised sample."""
     model, x = small(likelihood), bits(4, 6)
-    _seeded_loss(model, x)["loss"].mean().backward()
+    seeded_loss(model, x)["loss"].mean().backward()
     for name, parameter in model.named_parameters():
         flat, step = parameter.data.view(-1), 1e-6
         for i in range(0, len(flat), 3):
             values = []
             for sign in (1, -1):
                 flat[i] += sign * step
-                values.append(_seeded_loss(model, x)["loss"].mean().item())
+                values.append(seeded_loss(model, x)["loss"].mean().item())
                 flat[i] -= sign * step
             numeric = (values[0] - values[1]) / (2 * step)
             found = parameter.grad.view(-1)[i].item()
@@ -360,11 +383,13 @@ def test_every_parameter_gets_the_gradient_of_finite_differences(likelihood):
 
 def test_a_constant_shift_between_two_seeds_averages_to_the_exact_elbo_of_a_linear_model():
     """E_q[log N(x; Wz + b, s^2 I)] has a closed form; the mean of many losses reaches it."""
-    model = VAE([2], 2, likelihood="gaussian", encoder=_Fixed(), decoder=nn.Linear(2, 2)).double()
+    one = torch.ones(200_000, 2).double()
+    encoder = Returns((0.7 * one, -0.8 * one))
+    model = VAE([2], 2, likelihood="gaussian", encoder=encoder, decoder=nn.Linear(2, 2)).double()
     model.logvar_x.data.fill_(-0.5)
     W, b = model.decoder.weight.data, model.decoder.bias.data
     x = normal(1, 2, seed=5).expand(200_000, 2)
-    mu, logvar = (t[0] for t in model.encode(x[:1]))
+    mu, logvar = (t[0] for t in model.encode(x))
     distance = (x[0] - W @ mu - b).square().sum() + (W**2 @ logvar.exp()).sum()
     exact = 0.5 * (distance * math.exp(0.5) + 2 * (-0.5 + math.log(2 * math.pi)))
     torch.manual_seed(0)
@@ -373,10 +398,15 @@ def test_a_constant_shift_between_two_seeds_averages_to_the_exact_elbo_of_a_line
     assert abs(drawn.mean().item() - exact.item()) < 4 * error
 
 
-class _Fixed(nn.Module):
+class Returns(nn.Module):
+    """An encoder or decoder without parameters that ignores its input."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
     def forward(self, x):
-        one = torch.ones(len(x), 2, dtype=x.dtype)
-        return 0.7 * one, -0.8 * one
+        return self.value
 
 
 @pytest.mark.parametrize("wrong", ["no half", "wrong sign", "mean over latents"])
@@ -401,6 +431,21 @@ def test_training_raises_the_elbo_and_learns_the_noise_level():
     assert 0.5 * error < model.logvar_x.exp().item() < 3 * error
 
 
+@each_likelihood
+def test_the_loss_is_the_same_through_distributed_data_parallel(likelihood, tmp_path):
+    model, x = small(likelihood), bits(4, 6)
+    alone = seeded_loss(model, x)
+    distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store",
+                                   rank=0, world_size=1)  # fmt: skip
+    try:
+        loss = seeded_loss(DistributedDataParallel(model), x)
+        loss["loss"].mean().backward()
+    finally:
+        distributed.destroy_process_group()
+    assert all(torch.equal(loss[term], alone[term]) for term in alone)
+    assert all(p.grad is not None for p in model.parameters())
+
+
 def test_diverging_training_stops_with_the_epoch_and_finite_weights():
     torch.manual_seed(0)
     model, x = small(dtype=torch.float32), bits(64, 6, dtype=torch.float32)
@@ -410,44 +455,16 @@ def test_diverging_training_stops_with_the_epoch_and_finite_weights():
     assert all(torch.isfinite(p).all() for p in model.parameters())
 
 
-# bad input
+# bad input: what the error rule (test_error_rule.py) does not say of every function
 
 NAN = float("nan")
-BAD_MATRIX = {
-    "array": (np.zeros((2, 3), np.float32), "must be a torch.Tensor, got ndarray"),
-    "integers": (torch.zeros(2, 3, dtype=torch.long), "must be float32 or float64"),
-    "half": (torch.zeros(2, 3).half(), "must be float32 or float64"),
-    "vector": (torch.zeros(3), r"must have shape \(N, D\), got \(3,\)"),
-    "cube": (torch.zeros(2, 3, 1), "must have shape"),
-    "empty": (torch.zeros(0, 3), "must not be empty"),
-    "nan": (torch.full((2, 3), NAN), "must be finite"),
-    "infinite": (torch.full((2, 3), math.inf), "must be finite"),
-}
-each_bad = pytest.mark.parametrize("bad, message", BAD_MATRIX.values(), ids=BAD_MATRIX)
+GOOD = torch.zeros(2, 3)
 ODD = {
     "one column less": torch.zeros(2, 2),
     "one row": torch.zeros(1, 3),
-    "double": torch.zeros(2, 3).double(),
     "computed, one column less": torch.zeros(2, 2, requires_grad=True),
-    "computed, cube": torch.zeros(2, 3, 1, requires_grad=True),
     "computed, double": torch.zeros(2, 3, requires_grad=True, dtype=torch.float64),
 }
-GOOD = torch.zeros(2, 3)
-
-
-@each_bad
-def test_the_densities_refuse_what_is_no_float_matrix(bad, message):
-    for name, use in {
-        "mu": lambda t: gaussian_kl(t, GOOD), "logvar": lambda t: gaussian_kl(GOOD, t),
-        "x": lambda t: gaussian_log_prob(t, GOOD, GOOD),
-        "logits": lambda t: bernoulli_nll(t, GOOD),
-    }.items():  # fmt: skip
-        with pytest.raises(ValueError, match=f"^{name} {message}"):
-            use(bad)
-    for use in (lambda t: gaussian_log_prob(GOOD, t, GOOD), lambda t: bernoulli_nll(GOOD, t),
-                lambda t: gaussian_log_prob(GOOD, GOOD, t), binarize):  # fmt: skip
-        with pytest.raises(ValueError, match="^(mu|logvar|logits|x) must"):
-            use(bad)
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
@@ -455,18 +472,29 @@ def test_the_densities_refuse_to_broadcast_or_to_mix_dtypes(odd):
     for use in (lambda t: gaussian_kl(GOOD, t), lambda t: gaussian_log_prob(GOOD, t, GOOD),
                 lambda t: gaussian_log_prob(GOOD, GOOD, t),
                 lambda t: bernoulli_nll(t, GOOD)):  # fmt: skip
-        with pytest.raises(ValueError, match=r"must be \(2, 3\) torch.float32, got"):
+        with pytest.raises(ValueError, match=r"must be as (mu|x), shape \(2, 3\) torch.float32"):
             use(odd)
 
 
-@pytest.mark.parametrize("x", [torch.full((2, 6), 1.01), torch.full((2, 6), -0.01),
-                               torch.full((2, 6), 255.0), torch.full((2, 6), NAN)])  # fmt: skip
-def test_pixels_outside_0_and_1_are_refused_under_a_bernoulli(x):
-    model, z = small(dtype=torch.float32), torch.zeros(2, 3)
+def test_one_noise_level_for_all_pixels_must_be_finite_and_of_the_same_dtype():
+    for logvar in (torch.tensor(NAN), torch.tensor(0.0).double()):
+        with pytest.raises(ValueError, match="^logvar must be"):
+            gaussian_log_prob(GOOD, GOOD, logvar)
+
+
+def test_nan_that_a_network_computed_passes_to_the_loop():
+    computed = torch.full((2, 3), NAN, requires_grad=True)
+    assert gaussian_kl(computed, computed).isnan().all()
+    assert bernoulli_nll(computed, GOOD).isnan().all()
+
+
+@pytest.mark.parametrize("value, message", [(1.01, ""), (-0.01, ""), (255.0, "divide .* by 255")])
+def test_pixels_outside_0_and_1_are_refused_under_a_bernoulli(value, message):
+    model, z, x = small(dtype=torch.float32), torch.zeros(2, 3), torch.full((2, 6), value)
     for use in (binarize, model.encode, model.reconstruct, partial(vae_loss, model),
                 lambda x: model.log_likelihood(x, z), lambda x: bernoulli_nll(torch.zeros(2, 6), x),
                 lambda x: model.pairwise_log_likelihood(x, z)):  # fmt: skip
-        with pytest.raises(ValueError, match="^x must"):
+        with pytest.raises(ValueError, match=rf"^x must hold pixels in \[0, 1\].*{message}"):
             use(x)
 
 
@@ -478,66 +506,41 @@ def test_a_gaussian_takes_any_finite_pixels():
 
 
 @each_likelihood
-def test_images_of_another_width_or_dtype_are_refused(likelihood):
-    model, z = small(likelihood, torch.float32), torch.zeros(2, 3)
-    for x in (torch.zeros(2, 7), torch.zeros(6), torch.zeros(2, 6).double(), torch.zeros(0, 6)):
-        for use in (model.encode, partial(vae_loss, model), lambda x: model.log_likelihood(x, z),
-                    lambda x: model.pairwise_log_likelihood(x, z)):  # fmt: skip
-            with pytest.raises(ValueError):
-                use(x)
+def test_images_and_latents_of_another_width_are_refused(likelihood):
+    model, x, z = small(likelihood, torch.float32), torch.zeros(2, 7), torch.zeros(2, 3)
+    for use in (model.encode, partial(vae_loss, model), lambda x: model.log_likelihood(x, z),
+                lambda x: model.pairwise_log_likelihood(x, z)):  # fmt: skip
+        with pytest.raises(ValueError, match=r"\bx\b"):
+            use(x)
+    for use in (model.decode, model.pixels, lambda z: model.log_likelihood(x[:, :6], z)):
+        with pytest.raises(ValueError, match=r"^z must have shape \(N, 3\), got \(2, 4\)"):
+            use(torch.zeros(2, 4))
 
 
-@pytest.mark.parametrize("z", [
-    torch.zeros(2, 4), torch.zeros(3), torch.zeros(2, 3).double(), torch.full((2, 3), NAN),
-    [[0.0] * 3], torch.zeros(0, 3),
+@pytest.mark.parametrize("bad, message", [
+    (lambda: VAE([6, 5], 0), "latent must be an integer >= 1, got 0"),
+    (lambda: VAE([], 3), "sizes must be a list or tuple of at least 1"),
+    (lambda: VAE([6, 0], 3), "each of sizes must be an integer >= 1, got 0"),
+    (lambda: small().sample(0), "n must be an integer >= 1, got 0"),
+    (lambda: vae_loss(small(), bits(2, 6), -1e-9), "beta must be a finite number >= 0"),
+    (lambda: vae_loss(Autoencoder([6, 2]), GOOD), "model must have .* got Autoencoder"),
 ])  # fmt: skip
-def test_bad_latents_are_refused(z):
-    model = small(dtype=torch.float32)
-    for use in (model.decode, model.pixels, lambda z: model.log_likelihood(torch.zeros(2, 6), z)):
-        with pytest.raises(ValueError, match="^z must"):
-            use(z)
-
-
-@pytest.mark.parametrize("latent", [0, -1, 2.0, True, None, "50"])
-def test_a_bad_latent_size_is_refused(latent):
-    with pytest.raises(ValueError, match="^latent must be"):
-        VAE([6, 5], latent)
-
-
-@pytest.mark.parametrize("sizes", [[], [6, 0], [6, 2.5], 6, None])
-def test_bad_sizes_are_refused(sizes):
-    with pytest.raises(ValueError, match="sizes"):
-        VAE(sizes, 3)
-
-
-@pytest.mark.parametrize("likelihood", ["Bernoulli", "poisson", None])
-def test_an_unknown_likelihood_is_refused(likelihood):
-    with pytest.raises(ValueError, match=r"^likelihood must be one of \('bernoulli', 'gaussian'\)"):
-        VAE([6, 5], 3, likelihood=likelihood)
-
-
-class _Returns(nn.Module):
-    """An encoder or decoder without parameters that ignores its input."""
-
-    def __init__(self, value):
-        super().__init__()
-        self.value = value
-
-    def forward(self, x):
-        return self.value
+def test_settings_out_of_range_are_refused(bad, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        bad()
 
 
 def test_parts_without_parameters_fit():
     zero = torch.zeros(2, 3)
-    model = VAE([6, 5], 3, encoder=_Returns((zero, zero)), decoder=_Returns(torch.zeros(2, 6)))
+    model = VAE([6, 5], 3, encoder=Returns((zero, zero)), decoder=Returns(torch.zeros(2, 6)))
     assert torch.equal(vae_loss(model, GOOD.repeat(1, 2))["kl"], torch.zeros(2))
     assert torch.equal(model.sample(2), torch.full((2, 6), 0.5))
 
 
 BAD_ENCODERS = {
     "another latent size": GaussianEncoder([6, 8]), "one output": nn.Linear(6, 6),
-    "nothing": _Returns(None), "no tensors": _Returns((None, None)),
-    "three": _Returns((GOOD, GOOD, GOOD)),
+    "nothing": Returns(None), "no tensors": Returns((None, None)),
+    "three": Returns((GOOD, GOOD, GOOD)),
 }  # fmt: skip
 
 
@@ -550,20 +553,8 @@ def test_an_encoder_that_does_not_fit_is_refused_at_the_first_use(encoder):
 
 def test_a_decoder_that_does_not_fit_is_refused_at_the_first_use():
     model = VAE([6, 5], 3, decoder=nn.Linear(3, 7))
-    with pytest.raises(ValueError, match=r"^logits must be \(2, 6\) torch.float32, got \(2, 7\)"):
+    with pytest.raises(ValueError, match=r"^logits must be as x, shape \(2, 6\) .*got .*\(2, 7\)"):
         vae_loss(model, torch.zeros(2, 6))
-
-
-@pytest.mark.parametrize("n", [0, -1, 2.0, True])
-def test_a_bad_number_of_samples_is_refused(n):
-    with pytest.raises(ValueError, match="^n must be"):
-        small().sample(n)
-
-
-@pytest.mark.parametrize("beta", [-1, -1e-9, NAN, math.inf, "1", None, True])
-def test_a_bad_beta_is_refused(beta):
-    with pytest.raises(ValueError, match="^beta must be a finite number >= 0"):
-        vae_loss(small(), bits(2, 6), beta=beta)
 
 
 # exercises

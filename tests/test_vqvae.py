@@ -109,7 +109,6 @@ def test_looking_up_is_the_row_of_the_codebook():
     quantise = quantizer()
     indices = torch.randint(32, (4, 5), generator=torch.Generator().manual_seed(0))
     assert torch.equal(quantise.look_up(indices), quantise.codebook[indices])
-    assert torch.equal(quantise.look_up(indices.int()), quantise.codebook[indices])
 
 
 def test_the_codebook_is_the_only_parameter():
@@ -463,6 +462,15 @@ def test_detokenising_decodes_what_forward_decodes():
     assert torch.allclose(model.detokenize(indices), x_hat, atol=1e-5)
 
 
+def test_reconstructing_is_tokenising_and_back_and_moves_no_code():
+    model = small("ema").train()
+    before = model.quantizer.codebook.clone()
+    x_hat = model.reconstruct(digits())
+    assert torch.equal(model.quantizer.codebook, before)
+    assert torch.allclose(x_hat, model(digits()).x_hat, atol=1e-5)
+    assert not torch.equal(model.quantizer.codebook, before)  # as a forward pass does
+
+
 def test_codebook_vectors_keep_their_tokens_through_look_up_and_back():
     quantise = small(K=512).quantizer
     tokens = torch.randint(512, (20, 7, 7), generator=torch.Generator().manual_seed(0))
@@ -505,51 +513,31 @@ def test_float64_models_quantise_float64_images():
     assert vqvae_loss(model, x)["loss"].dtype == torch.float64
 
 
-# bad input
+# bad input: what the error rule does not say
 
 Q, M = quantizer(), small()
 BAD = {
-    "one code": (lambda: VectorQuantizer(1, 4), "num_codes must be >= 2, got 1"),
-    "half a code": (lambda: VectorQuantizer(2.5, 4), "num_codes must be an integer"),
-    "no dimension": (lambda: VectorQuantizer(4, 0), "dim must be >= 1, got 0"),
-    "unknown update": (lambda: VectorQuantizer(4, 4, "sgd"), "update must be one of .*'sgd'"),
-    "decay 1": (lambda: VectorQuantizer(4, 4, decay=1.0), r"decay must be in \[0, 1\)"),
-    "negative reset": (lambda: VectorQuantizer(4, 4, reset_below=-1), "reset_below must be"),
+    "one code": (lambda: VectorQuantizer(1, 4), "num_codes must be an integer >= 2, got 1"),
+    "decay 1": (lambda: VectorQuantizer(4, 4, decay=1.0), r"decay must be .* in \[0, 1\)"),
+    "negative reset": (lambda: VectorQuantizer(4, 4, reset_below=-1.0), "reset_below must be"),
     "last dimension": (lambda: Q(torch.zeros(5, 7)), r"z_e must have shape \(\.\.\., 8\)"),
-    "no dimensions": (lambda: Q(torch.tensor(1.0)), r"z_e must have shape"),
-    "no vectors": (lambda: Q(torch.zeros(0, 8)), "z_e must not be empty"),
-    "nan": (lambda: Q(torch.full((5, 8), math.nan)), "z_e must be finite"),
-    "other dtype": (lambda: Q(torch.zeros(5, 8).double()), "z_e must be torch.float32"),
-    "whole numbers": (lambda: Q(torch.zeros(5, 8).long()), "z_e must be a float32 or float64"),
-    "no tensor": (lambda: Q.nearest([[0.0] * 8]), "z_e must be a float32 .* got list"),
+    "other dtype": (lambda: Q(torch.zeros(5, 8).double()), "z_e must be torch.float32 as the weig"),
     "ste shapes": (lambda: straight_through(torch.ones(2), torch.ones(3)), "z_d must be as z_e"),
-    "ste integers": (lambda: straight_through(torch.ones(2).int(), torch.ones(2)), "z_e must be"),
     "index too large": (lambda: Q.look_up(torch.tensor([32])), r"indices must be in \[0, 31\]"),
     "index negative": (lambda: Q.look_up(torch.tensor([-1])), r"got values in \[-1, -1\]"),
-    "float index": (lambda: Q.look_up(torch.tensor([1.0])), "indices must be a tensor of int64"),
     "usage range": (lambda: codebook_usage(torch.tensor([4]), 4), r"indices must be in \[0, 3\]"),
-    "usage empty": (lambda: codebook_usage(torch.tensor([]).long(), 4), "must not be empty"),
-    "usage K": (lambda: codebook_usage(torch.tensor([0]), 1), "num_codes must be >= 2"),
-    "no usage": (lambda: perplexity(torch.zeros(4)), "usage must be .* sum > 0"),
-    "endless usage": (lambda: perplexity(1e308 * torch.ones(4).double()), "usage must be finite"),
-    "negative usage": (lambda: perplexity(torch.tensor([2.0, -1.0])), "usage must be finite"),
-    "nan usage": (lambda: perplexity(torch.tensor([math.nan, 1])), "usage must be finite"),
-    "usage matrix": (lambda: perplexity(torch.ones(2, 2)), r"usage must be .* \(K,\)"),
+    "usage K": (lambda: codebook_usage(torch.tensor([0]), 1), "num_codes must be an integer >= 2"),
+    "no usage": (lambda: perplexity(torch.zeros(4)), "usage must be >= 0 with a finite sum > 0"),
+    "endless usage": (lambda: perplexity(1e308 * torch.ones(4).double()), "with a finite sum"),
+    "negative usage": (lambda: perplexity(torch.tensor([2, -1])), r"got values in \[-1, 2\]"),
     "odd image": (lambda: VQVAE(4, image=(1, 30, 28)), "height and width divisible by 4"),
     "flat image": (lambda: VQVAE(4, image=(28, 28)), r"image must be \(channels, height, width\)"),
-    "no channels": (lambda: VQVAE(4, channels=()), "channels must be a sequence"),
-    "no image": (lambda: VQVAE(4, image=28), "image must be a sequence"),
-    "pixels": (lambda: M.tokenize(torch.zeros(2, 28, 28)), r"x must have shape \(N, 784\)"),
-    "pixel nan": (lambda: M(torch.full((2, 784), math.nan)), "x must be finite"),
-    "no images": (lambda: M.tokenize(torch.zeros(0, 784)), "x must not be empty"),
-    "array": (lambda: M.tokenize(np.zeros((2, 784))), "x must be a torch.Tensor, got ndarray"),
-    "grid": (lambda: M.detokenize(torch.zeros(2, 4, 4).long()), r"grids of shape \(7, 7\)"),
-    "flat grid": (lambda: M.detokenize(torch.zeros(2, 49).long()), r"grids of shape \(7, 7\)"),
-    "one grid": (lambda: M.detokenize(torch.zeros(7, 7).long()), r"grids of shape \(7, 7\)"),
+    "no channels": (lambda: VQVAE(4, channels=()), "channels must be .* at least 1 integer"),
+    "pixels": (lambda: M.tokenize(torch.zeros(2, 28, 28)), r"x must have shape \(N, D\)"),
+    "fewer pixels": (lambda: M(torch.zeros(2, 783)), r"x must have shape \(N, 784\)"),
+    "grid": (lambda: M.detokenize(torch.zeros(2, 4, 4).long()), r"must have shape \(B, 7, 7\)"),
     "token range": (lambda: M.detokenize(torch.full((1, 7, 7), 16)), r"indices must be in \[0, 15"),
-    "decode grid": (lambda: M.decode(torch.zeros(2, 4, 4, 4)), r"z must hold grids of shape"),
-    "decode dim": (lambda: M.decode(torch.zeros(2, 7, 7, 5)), r"z must have shape \(\.\.\., 4\)"),
-    "form": (lambda: vqvae_loss(M, digits(), form="nots"), "form must be one of .*'nots'"),
+    "decode grid": (lambda: M.decode(torch.zeros(2, 4, 4, 4)), r"must have shape \(B, 7, 7, 4\)"),
     "beta": (lambda: vqvae_loss(M, digits(), -1.0), "beta must be a finite number >= 0"),
 }
 
@@ -619,51 +607,43 @@ def test_wrong_quantisers_get_the_hint_that_fits(answer, hint):
     assert message is not None and hint in message
 
 
-@pytest.mark.parametrize(
-    ("name", "answer"),
-    [
-        ("vqvae-1", 160),
-        ("vqvae-2", 6.0),
-        ("vqvae-3", answer_3),
-        ("vqvae-4", "B"),
-        ("vqvae-5", ["d", "ecd", "ec", "e"]),
-        ("vqvae-5", ("D", "dce", "ce", "e")),
+RIGHT_ANSWERS = [("vqvae-1", 160), ("vqvae-2", 6.0), ("vqvae-3", answer_3), ("vqvae-4", "B"),
+                 ("vqvae-5", ["d", "ecd", "ec", "e"]),
+                 ("vqvae-5", ("D", "dce", "ce", "e"))]  # fmt: skip
+WRONG_ANSWERS = {
+    "vqvae-1": [
+        (10, "one token"), (110.9, "nats"), (20, "bytes"), (16384, "not a list of K bits"),
+        ("160", "one number, not str"), (7, "do it again on paper"),
     ],
-)
+    "vqvae-2": [
+        (0, "true derivative"), (-6.6, "evaluated the gradient at z_e"), (-6, "sign"),
+        (2, "slope of the decoder"), (-30, "other code"), (None, "not NoneType"),
+    ],
+    "vqvae-4": [
+        ("a", "How many terms"), ("c", "Which term moves the codebook"),
+        (2, "one letter of a, b, c"),
+    ],
+    "vqvae-5": [
+        (["cd", "ecd", "ec", "e"], "Loss 1: look at c"),
+        (["d", "ed", "ec", "e"], "Is z_d still inside"),
+        (["d", "ecd", "e", "e"], "Loss 3: look at c"),
+        (["d", "ecd", "ec", "ec"], "Write z_st out: where"),
+        (["d", "ecd", "ecd", "e"], "Is there an f"),
+        (["d", "encoder", "ec", "e"], "Loss 2: write a string of the letters"),
+        (["d", "ecd", 3, "e"], "Loss 3: write a string of the letters"),
+        ("decd", "a list of 4 strings"), (["d", "ecd"], "a list of 4 strings"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "answer"), RIGHT_ANSWERS)
 def test_right_answers_are_accepted(name, answer):
     assert check(name, answer)
 
 
-WRONG = [
-    ("vqvae-1", 10, "one token"),
-    ("vqvae-1", 110.9, "nats"),
-    ("vqvae-1", 20, "bytes"),
-    ("vqvae-1", 16384, "not a list of K bits"),
-    ("vqvae-1", "160", "one number, not str"),
-    ("vqvae-1", 7, "do it again on paper"),
-    ("vqvae-2", 0, "true derivative"),
-    ("vqvae-2", -6.6, "evaluated the gradient at z_e"),
-    ("vqvae-2", -6, "sign"),
-    ("vqvae-2", 2, "slope of the decoder"),
-    ("vqvae-2", -30, "other code"),
-    ("vqvae-2", None, "not NoneType"),
-    ("vqvae-4", "a", "How many terms"),
-    ("vqvae-4", "c", "Which term moves the codebook"),
-    ("vqvae-4", 2, "one letter of a, b, c"),
-    ("vqvae-5", ["cd", "ecd", "ec", "e"], "Loss 1: look at c"),
-    ("vqvae-5", ["d", "ed", "ec", "e"], "Is z_d still inside"),
-    ("vqvae-5", ["d", "ecd", "e", "e"], "Loss 3: look at c"),
-    ("vqvae-5", ["d", "ecd", "ec", "ec"], "Write z_st out: where"),
-    ("vqvae-5", ["d", "ecd", "ecd", "e"], "Is there an f"),
-    ("vqvae-5", ["d", "encoder", "ec", "e"], "Loss 2: write a string of the letters"),
-    ("vqvae-5", ["d", "ecd", 3, "e"], "Loss 3: write a string of the letters"),
-    ("vqvae-5", "decd", "a list of 4 strings"),
-    ("vqvae-5", ["d", "ecd"], "a list of 4 strings"),
-]
-
-
-@pytest.mark.parametrize(("name", "answer", "hint"), WRONG)
-def test_wrong_answers_get_the_hint_that_fits_and_never_the_solution(name, answer, hint):
-    feedback = check(name, answer)
-    assert not feedback and hint in feedback.message
-    assert "160" not in feedback.message and " 6 " not in feedback.message
+@pytest.mark.parametrize("name", WRONG_ANSWERS)
+def test_wrong_answers_get_the_hint_that_fits_and_never_the_solution(name):
+    for answer, hint in WRONG_ANSWERS[name]:
+        feedback = check(name, answer)
+        assert not feedback and hint in feedback.message
+        assert "160" not in feedback.message and " 6 " not in feedback.message

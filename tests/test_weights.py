@@ -41,7 +41,7 @@ def test_the_digit_classifier_is_shipped():
 @pytest.mark.parametrize("name", NAMES)
 def test_every_entry_says_how_it_was_made_and_matches_its_file(name):
     entry = weights.manifest()[name]
-    assert entry["command"] == f"python -m aecourse.weights {name}"
+    assert entry["command"] == f"python -m aecourse.recipes {name}"
     assert {"seed", "minutes", "machine", "metrics", "sha256"} <= set(entry)
     content = (weights.FOLDER / f"{name}.safetensors").read_bytes()
     assert hashlib.sha256(content).hexdigest() == entry["sha256"]
@@ -73,7 +73,7 @@ def test_stored_accuracy_is_at_least_99_percent():
 def test_few_labels_name_their_command_and_masked_pretraining_wins_where_the_book_says_so():
     found = weights.few_label_errors()
     for name, entry in found.items():
-        assert entry["command"] == f"python -m aecourse.weights.few_labels {name}"
+        assert entry["command"] == f"python -m aecourse.recipes few_labels_{name}"
         errors = entry["errors"]
         assert set(errors) == {"masked", "plain", "scratch"}
         assert all(len(errors[start][n]) >= 3 for start in errors for n in ("100", "1000"))
@@ -86,7 +86,7 @@ def test_few_labels_name_their_command_and_masked_pretraining_wins_where_the_boo
 
 
 def test_a_missing_table_of_few_labels_names_the_command_that_rebuilds_it(folder):
-    message = r"few_labels\.json is missing; rebuild it with `python -m aecourse.weights"
+    message = r"few_labels\.json is missing; rebuild it with `python -m aecourse.recipes"
     with pytest.raises(OSError, match=message):
         weights.few_label_errors()
 

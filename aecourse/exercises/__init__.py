@@ -4,57 +4,65 @@ A checker is a function `topic_n(answer)` in `aecourse/exercises/topic.py`. It r
 the answer is right, or else one hint: what is wrong and where to look, never the solution.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Any
+
+from aecourse import validate
 
 
+@dataclass(frozen=True)
 class Feedback:
     """The verdict on an answer: true if it is right; `message` is what `check` printed."""
 
-    def __init__(self, name, hint):
-        self.right = hint is None
-        self.message = f"{name}: right." if self.right else f"{name}: not yet. {hint}"
+    right: bool
+    message: str
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return self.right
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return self.message
 
     def _ipython_display_(self):
         """Show nothing as a cell's last value, since `check` has printed the message."""
 
 
-def check(name, answer):
+def check(name: str, answer: Any) -> Feedback:
     """Check your answer to an exercise and print what is right or wrong with it.
 
     Parameters
     ----------
-    name : str
+    name
         For example "linear-1", as in the exercise's title.
-    answer : number, str, tuple, Tensor or function
-        What the exercise asks for.
+    answer
+        What the exercise asks for: a number, a letter, a tuple, a tensor or a function.
 
-    Returns
-    -------
-    Feedback
-        True if the answer is right.
-
-    Raises
-    ------
-    ValueError
-        If there is no such exercise: names those there are.
+    Examples
+    --------
+    >>> if check("trivial-1", 1.0):
+    ...     print("Well done.")
+    trivial-1: right.
+    Well done.
     """
     checkers = exercises()
-    if name not in checkers:
-        raise ValueError(f"name must be one of {', '.join(checkers)}; got {name!r}")
-    feedback = Feedback(name, checkers[name](answer))
+    hint = checkers[validate.choice(name, "name", list(checkers))](answer)
+    right = hint is None
+    feedback = Feedback(right, f"{name}: right." if right else f"{name}: not yet. {hint}")
     print(feedback.message)
     return feedback
 
 
-def exercises():
-    """All checkers by exercise name, such as "linear-1"."""
+def exercises() -> dict[str, Callable[[Any], str | None]]:
+    """All checkers by the exercise's name.
+
+    Examples
+    --------
+    >>> exercises()["trivial-1"](0.25)
+    'That is one of the two relative errors. The ratio divides one by the other.'
+    """
     found = {}
     for module in iter_modules(__path__):
         if not module.name.startswith("_"):

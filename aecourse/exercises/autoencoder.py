@@ -32,18 +32,13 @@ def autoencoder_1(answer):
 
 def autoencoder_2(answer):
     """What does a range fitted on the test codes hide?"""
-    return _judge.choice(
-        answer,
-        "b",
-        {
-            "a": "Training is not the point here. Read the paragraph 'The range' in the section on "
-            "compression: what must the receiver have before the first image arrives?",
-            "c": "One range for all coordinates is allowed, only worse. Ask who needs the range, "
-            "and when.",
-            "d": "The images are what the receiver wants, so the error is measured there. Ask "
-            "which numbers travelled without being counted.",
-        },
-    )
+    return _judge.choice(answer, "b", """
+        a: Training is not the point here. Read the paragraph 'The range' in the section on
+           compression: what must the receiver have before the first image arrives?
+        c: One range for all coordinates is allowed, only worse. Ask who needs the range, and when.
+        d: The images are what the receiver wants, so the error is measured there. Ask which
+           numbers travelled without being counted.
+    """)
 
 
 def autoencoder_3(answer):
@@ -51,20 +46,13 @@ def autoencoder_3(answer):
     bits, low, high = 3, -2.0, 3.0
     h = torch.linspace(-2.6, 3.7, 90).reshape(30, 3)
     h[0, 0], h[0, 1] = low, high  # the two edges
-    given = h.clone()
-    result, hint = _judge.call(answer, given, bits, low, high)
-    if hint:
-        return hint
-    if not torch.equal(given, h):
-        return "Your function writes into its argument h: work on a new tensor."
-    right = quantize_code(h, bits, low, high)
-    hint = _judge.tensor(result, right, traps=_wrong(h, bits, low, high))
+    right, traps = quantize_code(h, bits, low, high), _wrong(h, bits, low, high)
+    hint = _judge.function(answer, (h, bits, low, high), right, traps=traps)
     if hint:
         return hint
     # a second range and number of bits, against constants written into the function
-    h, args = h + 10, (5, 8.5, 12.0)
-    result, hint = _judge.call(answer, h.clone(), *args)
-    return hint or _judge.tensor(result, quantize_code(h, *args))
+    again = (h + 10, 5, 8.5, 12.0)
+    return _judge.function(answer, again, quantize_code(*again))
 
 
 def _wrong(h, bits, low, high):

@@ -39,12 +39,11 @@ def denoising_2(answer):
     def model(t):
         return t.roll(1, dims=1) * 0.7 + 0.1 * t.square() + 0.2
 
-    result, hint = _judge.call(answer, model, x.clone(), x_tilde.clone(), mask.clone())
     where = "See 'Which pixels count?'."
     clean = "See 'The published bug'."
     errors, own = (model(x_tilde) - x).square(), (model(x_tilde) - x_tilde).square()
     saw = (model(x) - x).square()
-    return hint or _judge.tensor(result, (errors * mask).sum(1), traps=[
+    return _judge.function(answer, (model, x, x_tilde, mask), (errors * mask).sum(1), traps=[
         ((own * mask).sum(1), f"Your target is the corrupted image. {clean}"),
         (own.sum(1), f"Your target is the corrupted image, and the mask is not used. {clean}"),
         ((saw * mask).sum(1), "The model must not see the clean image: give it x_tilde. "
@@ -64,11 +63,11 @@ def denoising_2(answer):
 def denoising_3(answer):
     """What a denoiser made for strong noise does to weak noise."""
     where = "Run it: compare each error with that of the noisy input itself."
-    return _judge.choice(answer, "b", {
-        "a": f"It would, if the network knew how strong the noise is. {where}",
-        "c": f"It was trained for the strong noise and never saw the weak one. {where}",
-        "d": f"It does remove the noise that it was trained on. {where}",
-    })  # fmt: skip
+    return _judge.choice(answer, "b", """
+        a: It would, if the network knew how strong the noise is.
+        c: It was trained for the strong noise and never saw the weak one.
+        d: It does remove the noise that it was trained on.
+    """, where=where)
 
 
 def denoising_4(answer):
@@ -76,9 +75,8 @@ def denoising_4(answer):
     x_tilde = torch.tensor([[1.0, -2.0], [0.5, 3.0]], dtype=torch.float64)
     denoised = torch.tensor([[0.4, -1.0], [0.7, 2.0]], dtype=torch.float64)
     sigma = 0.5
-    result, hint = _judge.call(answer, x_tilde.clone(), denoised.clone(), sigma)
     residual, where = denoised - x_tilde, "See 'What the best denoiser knows'."
-    return hint or _judge.tensor(result, residual / sigma**2, traps=[
+    return _judge.function(answer, (x_tilde, denoised, sigma), residual / sigma**2, traps=[
         (-residual / sigma**2, "The sign is reversed: the score points where the density "
                                f"rises, and so does the denoiser. {where}"),
         (residual / sigma, f"Divide by the variance, not by the standard deviation. {where}"),

@@ -48,13 +48,12 @@ def elbo_1(answer):
 
 def elbo_2(answer):
     """The first wrong line of a derivation."""
-    return _judge.choice(answer, "c", {
-        "a": "log p(x) does not depend on z, and q integrates to one: that line is right. "
-             "See 'Route 1'.",
-        "b": "p(x, z) = p(z|x) p(x) is Bayes' rule: that line is right. See 'Route 1'.",
-        "d": "Given line (c), the step to (d) is consistent. An earlier line is wrong: insert "
-             "q / q yourself and compare. See 'Route 1'.",
-    })  # fmt: skip
+    return _judge.choice(answer, "c", """
+        a: log p(x) does not depend on z, and q integrates to one: that line is right.
+        b: p(x, z) = p(z|x) p(x) is Bayes' rule: that line is right.
+        d: Given line (c), the step to (d) is consistent. An earlier line is wrong: insert q / q
+           yourself and compare.
+    """, where="See 'Route 1'.")
 
 
 def elbo_3(answer):
@@ -63,12 +62,11 @@ def elbo_3(answer):
     log_px = 5 * torch.randn(4, 3, generator=generator, dtype=torch.float64) - 100  # (K, B)
     mu = torch.randn(3, 2, generator=generator, dtype=torch.float64)
     logvar = torch.randn(3, 2, generator=generator, dtype=torch.float64)
-    result, hint = _judge.call(answer, log_px.clone(), mu.clone(), logvar.clone())
     terms = 0.5 * (mu.square() + logvar.exp() - 1 - logvar)  # (B, L)
     mean, kl = log_px.mean(dim=0), terms.sum(dim=1)
     where = "See 'Term by term onto the loss'."
     wrong_scale = 0.5 * (mu.square() + (2 * logvar).exp() - 1 - 2 * logvar).sum(dim=1)
-    return hint or _judge.tensor(result, mean - kl, traps=[
+    return _judge.function(answer, (log_px, mu, logvar), mean - kl, traps=[
         (mean + kl, f"The KL enters the ELBO with a minus. {where}"),
         (kl - mean, f"That is the loss, minus the ELBO. {where}"),
         (mean - 2 * kl, f"The KL has a factor 1/2. {where}"),
@@ -87,8 +85,7 @@ def elbo_4(answer):
     log_w = 3 * torch.randn(5, 4, generator=torch.Generator().manual_seed(0)).double()
     right = log_w.logsumexp(dim=0) - math.log(5)
     where = "See 'The importance-weighted bound'."
-    result, hint = _judge.call(answer, log_w.clone())
-    hint = hint or _judge.tensor(result, right, traps=[
+    hint = _judge.function(answer, (log_w,), right, traps=[
         (log_w.mean(dim=0), "That is the average of the logarithms, the ELBO. Here it is the "
                             f"logarithm of the average. {where}"),
         (log_w.logsumexp(dim=0), f"That is the logarithm of the sum: the 1/K is missing. {where}"),
@@ -101,8 +98,7 @@ def elbo_4(answer):
         return hint
     # weights as far from 1, and from each other, as those of images
     log_w = 300 * log_w - 1000 * torch.arange(1, 5)
-    far, hint = _judge.call(answer, log_w.clone())
-    if hint or _judge.tensor(far, log_w.logsumexp(dim=0) - math.log(5)):
+    if _judge.function(answer, (log_w,), log_w.logsumexp(dim=0) - math.log(5)):
         return ("Right for weights near 1, but exp(-1000) is 0 for a computer, and images have "
                 f"such weights: use torch.logsumexp. {where}")  # fmt: skip
     return None
@@ -110,10 +106,9 @@ def elbo_4(answer):
 
 def elbo_5(answer):
     """What happens to the three quantities if only the encoder goes on training."""
-    where = "See 'The identity': which of the three depend on q?"
-    return _judge.choice(answer, "b", {
-        "a": f"log p(x) depends on the decoder and the prior only, and they are frozen. {where}",
-        "c": f"The sum of ELBO and gap is log p(x), and that stays: what must the gap do if the "
-             f"ELBO rises? {where}",
-        "d": f"The gap is what a better q makes smaller. {where}",
-    })  # fmt: skip
+    return _judge.choice(answer, "b", """
+        a: log p(x) depends on the decoder and the prior only, and they are frozen.
+        c: The sum of ELBO and gap is log p(x), and that stays: what must the gap do if the ELBO
+           rises?
+        d: The gap is what a better q makes smaller.
+    """, where="See 'The identity': which of the three depend on q?")

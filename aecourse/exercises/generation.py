@@ -22,14 +22,12 @@ def generation_1(answer):
 
 def generation_2(answer):
     """Which change makes the comparison of two generators fair."""
-    return _judge.choice(answer, "b", {
-        "a": "Better reconstructions improve the decoder and leave the codes unknown. "
-             "See 'An unfair comparison'.",
-        "c": "More samples remove the noise of the score, not the difference between the two "
-             "models. See 'The floor' and 'An unfair comparison'.",
-        "d": "That changes the noise, but two differences between the models remain. "
-             "See 'An unfair comparison'.",
-    })  # fmt: skip
+    return _judge.choice(answer, "b", """
+        a: Better reconstructions improve the decoder and leave the codes unknown.
+        c: More samples remove the noise of the score, not the difference between the two models:
+           see 'The floor'.
+        d: That changes the noise, but two differences between the models remain.
+    """, where="See 'An unfair comparison'.")
 
 
 def generation_3(answer):
@@ -38,12 +36,11 @@ def generation_3(answer):
     a = torch.randn(3, 3, generator=generator, dtype=torch.float64)
     mean, cov = torch.tensor([1.0, -2.0, 3.0]).double(), a @ a.T + torch.eye(3).double()
     eps = torch.randn(5, 3, generator=generator, dtype=torch.float64)
-    result, hint = _judge.call(answer, mean.clone(), cov.clone(), eps.clone())
     root = torch.linalg.cholesky(cov)
     values, vectors = torch.linalg.eigh(cov)
     symmetric = (vectors * values.sqrt()) @ vectors.T
     where = "See 'Feed the decoder from a distribution you know'."
-    return hint or _judge.tensor(result, mean + eps @ root.T, traps=[
+    return _judge.function(answer, (mean, cov, eps), mean + eps @ root.T, traps=[
         (mean + eps @ root, "The draws have the covariance L^T L instead of L L^T: a draw is a "
                             f"row here, on paper it is a column. {where}"),
         (mean + eps @ cov, "You have multiplied by the covariance itself, not by a root of "
@@ -61,20 +58,18 @@ def generation_3(answer):
 
 def generation_4(answer):
     """What the right mean and scale in each dimension do to the score of noise."""
-    where = "See 'Is it only the scale?': what remained wrong after rescaling?"
-    return _judge.choice(answer, "a", {
-        "b": f"Mean and scale are off, but not the main fault. {where}",
-        "c": f"The mixture also knows where the clumps are. {where}",
-    })  # fmt: skip
+    return _judge.choice(answer, "a", """
+        b: Mean and scale are off, but not the main fault.
+        c: The mixture also knows where the clumps are.
+    """, where="See 'Is it only the scale?': what remained wrong after rescaling?")
 
 
 def generation_5(answer):
     """Which numbers reveal a mixture that has memorised its codes."""
-    return _judge.choice(answer, "c", {
-        "a": "The floor compares real digits with real digits: no sampler enters it. "
-             "See 'The floor'.",
-        "b": "Copies of training digits show all ten digits in the right shares. "
-             "See 'A generator that copies'.",
-        "d": "It would be excellent: that is how memorising looks on the data it was fitted to. "
-             "See 'How well does each density know the codes?'.",
-    })  # fmt: skip
+    return _judge.choice(answer, "c", """
+        a: The floor compares real digits with real digits: no sampler enters it. See 'The floor'.
+        b: Copies of training digits show all ten digits in the right shares. See 'A generator
+           that copies'.
+        d: It would be excellent: that is how memorising looks on the data it was fitted to. See
+           'How well does each density know the codes?'.
+    """)

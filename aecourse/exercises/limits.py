@@ -26,12 +26,11 @@ def limits_1(answer):
 
 def limits_2(answer):
     """What follows for the logarithm of an unbiased estimate."""
-    return _judge.choice(answer, "c", {
-        "a": "The logarithm of a mean is not the mean of the logarithms. See 'From below'.",
-        "b": "Jensen's inequality points the other way: the logarithm is concave. "
-             "See 'From below'.",
-        "d": "Only the average is bounded: one lucky draw may lie above. See 'From below'.",
-    })  # fmt: skip
+    return _judge.choice(answer, "c", """
+        a: The logarithm of a mean is not the mean of the logarithms.
+        b: Jensen's inequality points the other way: the logarithm is concave.
+        d: Only the average is bounded: one lucky draw may lie above.
+    """, where="See 'From below'.")
 
 
 def limits_3(answer):
@@ -39,14 +38,12 @@ def limits_3(answer):
     generator = torch.Generator().manual_seed(0)
     log_p = -400 - 1600 * torch.rand(3, 4, 6, generator=generator, dtype=torch.float64)
     betas = torch.tensor([0, 0.02, 0.1, 0.3, 0.55, 0.8, 1.0]).double()
-    result, hint = _judge.call(answer, log_p.clone(), betas.clone())
     log_w = (log_p * betas.diff()).sum(dim=2)  # (B, K)
     right = log_w.logsumexp(dim=1) - log(4)
-    if hint is None and isinstance(result, torch.Tensor) and not torch.isfinite(result).all():
-        return ("The weights underflow: exp(-800) is 0 on a computer. Take torch.logsumexp. "
-                "See 'Annealing'.")  # fmt: skip
     where = "See 'Annealing'."
-    return hint or _judge.tensor(result, right, traps=[
+    underflow = ("The weights underflow: exp(-800) is 0 on a computer. Take torch.logsumexp. "
+                 f"{where}")  # fmt: skip
+    return _judge.function(answer, (log_p, betas), right, not_finite=underflow, traps=[
         (log_w.mean(dim=1), "You average the log-weights; the weights are to be averaged, then "
                             f"the logarithm taken. {where}"),
         (right + log(4), f"That is the log of the sum over chains, not of their mean. {where}"),
@@ -64,19 +61,17 @@ def limits_3(answer):
 
 def limits_4(answer):
     """What a prior fitted to posterior means instead of draws does to the ELBO."""
-    where = "See 'A prior that fits'."
-    return _judge.choice(answer, "b", {
-        "a": f"The ELBO takes the mean over *draws* of q, and these spread wider. {where}",
-        "c": "The means do know where the clumps are, and each q is narrow beside the spread of "
-             f"the means. {where}",
-    })  # fmt: skip
+    return _judge.choice(answer, "b", """
+        a: The ELBO takes the mean over *draws* of q, and these spread wider.
+        c: The means do know where the clumps are, and each q is narrow beside the spread of the
+           means.
+    """, where="See 'A prior that fits'.")
 
 
 def limits_5(answer):
     """Why the KL of the lower layer has no closed form at a drawn z2."""
-    where = "See 'The ELBO of two layers'."
-    return _judge.choice(answer, "b", {
-        "a": f"Both are Gaussian, and their KL does have a closed form. {where}",
-        "c": f"A KL divergence needs no standard normal: two Gaussians are enough. {where}",
-        "d": f"The encoder of z2 sees z1 only, but that is not what breaks the formula. {where}",
-    })  # fmt: skip
+    return _judge.choice(answer, "b", """
+        a: Both are Gaussian, and their KL does have a closed form.
+        c: A KL divergence needs no standard normal: two Gaussians are enough.
+        d: The encoder of z2 sees z1 only, but that is not what breaks the formula.
+    """, where="See 'The ELBO of two layers'.")

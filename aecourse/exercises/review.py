@@ -31,16 +31,13 @@ def review_1(answer):
 def review_2(answer):
     """A function (mu, logvar, mu_p, logvar_p) -> KL between diagonal Gaussians, (B,)."""
     mu, logvar, mu_p, logvar_p = _gaussians()
-    result, hint = _judge.call(answer, *(t.clone() for t in (mu, logvar, mu_p, logvar_p)))
-    if hint:
-        return hint
-    if isinstance(result, torch.Tensor) and result.shape == mu.shape:
-        return "One value per image: sum over the latents."
+    shapes = {tuple(mu.shape): "One value per image: sum over the latents."}
     terms = _kl_terms(mu, logvar, mu_p, logvar_p)
     where = "See 'The KL, line by line' in chapter 06, and keep p's moments."
     square, var, var_p = (mu - mu_p).square(), logvar.exp(), logvar_p.exp()
     logs = logvar - logvar_p
-    return _judge.tensor(result, terms.sum(dim=1), traps=[
+    arguments = (mu, logvar, mu_p, logvar_p)
+    return _judge.function(answer, arguments, terms.sum(dim=1), shapes=shapes, traps=[
         (2 * terms.sum(dim=1), f"A factor is missing. {where}"),
         (terms.mean(dim=1), "Sum over the latents, do not average."),
         (-terms.sum(dim=1), "A KL divergence is never negative: look at the sign."),
@@ -133,10 +130,9 @@ def _gradients(value, *parts):
 
 def review_4(answer):
     """Which of four models trained on digits fails least on clothes."""
-    where = "Run it, and look at what one number of each code stands for."
-    return _judge.choice(answer, "d", {
-        "a": f"Its 30 directions are those of whole digits. {where}",
-        "b": f"The better it knows digits, the less it can draw anything else. {where}",
-        "c": f"Codes of clothes lie where this decoder has hardly been trained. {where}",
-        "e": f"One of the four stays far below 1. {where}",
-    })  # fmt: skip
+    return _judge.choice(answer, "d", """
+        a: Its 30 directions are those of whole digits.
+        b: The better it knows digits, the less it can draw anything else.
+        c: Codes of clothes lie where this decoder has hardly been trained.
+        e: One of the four stays far below 1.
+    """, where="Run it, and look at what one number of each code stands for.")

@@ -42,20 +42,17 @@ def stochastic_3(answer):
     rate = torch.tensor([0.5, 4.0], dtype=torch.float64, requires_grad=True)
     u = (torch.arange(4000, dtype=torch.float64) + 0.5) / 4000  # an even grid: no chance involved
     u = torch.stack([u, u.flip(0)], dim=1)  # (S, L)
-    given = u.clone()
-    z, hint = _judge.call(answer, rate, given)
+    z, hint = _judge.call(answer, rate, u.clone())
     again, _ = _judge.call(answer, rate, u.clone())
-    return hint or _draws(z, again, rate, u, torch.equal(given, u))
+    return hint or _draws(z, again, rate, u)
 
 
-def _draws(z, again, rate, u, untouched):
+def _draws(z, again, rate, u):
     """The hint for draws z, or None."""
     if not isinstance(z, torch.Tensor):
         return f"Return a torch.Tensor, not {type(z).__name__}."
     if z.shape != u.shape:
         return f"The shape should be that of u, {tuple(u.shape)}, but is {tuple(z.shape)}."
-    if not untouched:
-        return "Your function changes u: do not write into it."
     if not isinstance(again, torch.Tensor) or not torch.equal(z, again):
         return "The same u must give the same draws: all randomness comes in through u."
     hint = _distribution(z.detach(), 1 / rate.detach())
@@ -95,21 +92,18 @@ def _gap(order, scale, grid):
 
 def stochastic_4(answer):
     """Which parts receive a gradient when sigma is detached in z = mu + sigma * eps."""
-    return _judge.choice(answer, "b", {
-        "a": "Follow the log-variance from its layer towards z: does it arrive? "
-             "See 'No gradient through a sample' (S3).",
-        "c": "The body feeds both heads. One path out of the body is cut; is the other?",
-        "d": "detach() cuts one path, that of sigma. Through what else does z depend on x?",
-    })  # fmt: skip
+    return _judge.choice(answer, "b", """
+        a: Follow the log-variance from its layer towards z: does it arrive? See 'No gradient
+           through a sample' (S3).
+        c: The body feeds both heads. One path out of the body is cut; is the other?
+        d: detach() cuts one path, that of sigma. Through what else does z depend on x?
+    """)
 
 
 def stochastic_5(answer):
     """For which f the reparameterised gradient of E[f(z)] is wrong."""
-    where = "See 'When it fails'."
-    return _judge.choice(answer, "c", {
-        "a": f"|z| has a kink at one point, but no jump, and a draw hits it with probability 0. "
-             f"{where}",
-        "b": f"max(z, 0) has a kink at one point, but no jump, and a draw hits it with "
-             f"probability 0. {where}",
-        "d": f"A smooth function is the best case of all. {where}",
-    })  # fmt: skip
+    return _judge.choice(answer, "c", """
+        a: |z| has a kink at one point, but no jump, and a draw hits it with probability 0.
+        b: max(z, 0) has a kink at one point, but no jump, and a draw hits it with probability 0.
+        d: A smooth function is the best case of all.
+    """, where="See 'When it fails'.")

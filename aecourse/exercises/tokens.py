@@ -39,9 +39,6 @@ def tokens_3(answer):
     """A function (q, k, v) -> causal attention, each (T, d)."""
     generator = torch.Generator().manual_seed(0)
     q, k, v = 2 * torch.randn(3, 5, 4, generator=generator, dtype=torch.float64)
-    result, hint = _judge.call(answer, q.clone(), k.clone(), v.clone())
-    if hint:
-        return hint
     later = torch.ones(5, 5, dtype=torch.bool).triu(1)
     scores = q @ k.T
 
@@ -49,11 +46,10 @@ def tokens_3(answer):
         return scores.masked_fill(mask, -torch.inf).softmax(dim=dim) @ v
 
     where = "See 'Attention by hand'."
-    if isinstance(result, torch.Tensor) and result.isnan().any():
-        return ("Some entries are NaN: a row without a single allowed token has no softmax. May a "
-                f"token look at itself? {where}")  # fmt: skip
+    nan = ("Some entries are NaN: a row without a single allowed token has no softmax. May a token "
+           f"look at itself? {where}")  # fmt: skip
     zeroed = (scores / 2).masked_fill(later, 0.0)
-    return _judge.tensor(result, attend(scores / 2), traps=[
+    return _judge.function(answer, (q, k, v), attend(scores / 2), not_finite=nan, traps=[
         (attend(scores / 2, later.T), "The mask is on the wrong side: your tokens look at those "
                                       f"that come later. {where}"),
         (attend(scores / 2, ~later & False), f"There is no mask: all see all. {where}"),
@@ -77,9 +73,6 @@ def tokens_3(answer):
 def tokens_4(answer):
     """A function (logits, temperature, top_k) -> probabilities, (B, V)."""
     logits = 2 * torch.randn(4, 9, generator=torch.Generator().manual_seed(0)).double()
-    result, hint = _judge.call(answer, logits.clone(), 0.5, 3)
-    if hint:
-        return hint
 
     def keep(largest=True):
         order = logits.topk(3, dim=1, largest=largest).indices
@@ -89,10 +82,10 @@ def tokens_4(answer):
         return scaled.masked_fill(~kept, -torch.inf).softmax(dim=1)
 
     where = "See 'Temperature and top-k'."
-    if isinstance(result, torch.Tensor) and result.isnan().any():
-        return "Some entries are NaN: a row has no token left. The k tokens are chosen in each row."
+    nan = "Some entries are NaN: a row has no token left. The k tokens are chosen in each row."
     everything, top = torch.ones_like(keep()), keep()
-    return _judge.tensor(result, p(logits / 0.5, top), traps=[
+    right = p(logits / 0.5, top)
+    return _judge.function(answer, (logits, 0.5, 3), right, not_finite=nan, traps=[
         (p(logits * 0.5, top), "You have multiplied by the temperature: a low one would then make "
                                f"the distribution flatter. {where}"),
         (p(logits, top), f"The temperature has no effect. {where}"),
@@ -109,12 +102,10 @@ def tokens_4(answer):
 
 def tokens_5(answer):
     """Which order of word and picture is the cheaper one, in nats for the pair."""
-    where = "See 'Next-token prediction': is it a bound?"
-    return _judge.choice(answer, "c", {
-        "a": "The word makes the picture cheaper, but it must itself be paid for, and more dearly "
-             f"than after the picture. {where}",
-        "b": "The picture makes the word cheaper, but it must itself be paid for, and more dearly "
-             f"than after the word. {where}",
-        "d": "The lengths agree: both orders predict 55 tokens, and both marks are certain. "
-             f"{where}",
-    })  # fmt: skip
+    return _judge.choice(answer, "c", """
+        a: The word makes the picture cheaper, but it must itself be paid for, and more dearly
+           than after the picture.
+        b: The picture makes the word cheaper, but it must itself be paid for, and more dearly
+           than after the word.
+        d: The lengths agree: both orders predict 55 tokens, and both marks are certain.
+    """, where="See 'Next-token prediction': is it a bound?")

@@ -32,15 +32,12 @@ def trivial_3(answer):
     generator = torch.Generator().manual_seed(1)
     x_hat, x = torch.rand(3, 5, generator=generator), torch.rand(3, 5, generator=generator)
     squares = (x_hat - x) ** 2
-    result, hint = _judge.call(answer, x_hat.clone(), x.clone())
-    if hint:
-        return hint
-    if isinstance(result, torch.Tensor) and result.shape == ():
-        return ("You return one number for the whole batch. Keep one value per image: the mean "
-                "over the batch is the loop's work (section 'The one loop').")  # fmt: skip
-    if isinstance(result, torch.Tensor) and result.shape == (5,):
-        return "You summed over the images. Pixels are dimension 1, images are dimension 0."
-    return _judge.tensor(result, squares.sum(dim=1), traps=[
+    shapes = {
+        (): "You return one number for the whole batch. Keep one value per image: the mean over "
+            "the batch is the loop's work (section 'The one loop').",
+        (5,): "You summed over the images. Pixels are dimension 1, images are dimension 0.",
+    }  # fmt: skip
+    return _judge.function(answer, (x_hat, x), squares.sum(dim=1), shapes=shapes, traps=[
         (squares.mean(dim=1), "You took the mean over the pixels. The book sums them."),
         (squares.sum(dim=1).sqrt(), "You took a root: that is the distance, not its square."),
         (squares.sum(dim=1) / 2, "There is a factor ½ too many in front of the sum."),
@@ -52,9 +49,9 @@ def trivial_3(answer):
 
 def trivial_4(answer):
     """Where the best k goes when the noise is halved."""
-    return _judge.choice(answer, "c", {
-        "a": "With less noise each further coordinate lets in less harm. Compare what one more "
-             "coordinate gains and costs (section 'What the bottleneck throws away').",
-        "b": "The cost of one more coordinate depends on the noise, its gain does not: the balance "
-             "moves (section 'What the bottleneck throws away').",
-    })  # fmt: skip
+    return _judge.choice(answer, "c", """
+        a: With less noise each further coordinate lets in less harm. Compare what one more
+           coordinate gains and costs
+        b: The cost of one more coordinate depends on the noise, its gain does not: the balance
+           moves
+    """, where="(section 'What the bottleneck throws away').")

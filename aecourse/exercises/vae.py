@@ -7,6 +7,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from aecourse.exercises import _judge
 
+ONE_NUMBER = "One value per image: the mean over the batch is taken once, in the loop."
+
 
 def vae_1(answer):
     """The KL to the prior of a Gaussian with two latents, given means and deviations."""
@@ -39,16 +41,10 @@ def _kl_number(term):
 def vae_2(answer):
     """A function (mu, logvar) -> KL to the prior, one value per image."""
     mu, logvar = _latents()
-    result, hint = _judge.call(answer, mu.clone(), logvar.clone())
-    if hint:
-        return hint
-    if isinstance(result, torch.Tensor) and result.shape == mu.shape:
-        return "One value per image: sum over the latents."
-    if isinstance(result, torch.Tensor) and result.ndim == 0:
-        return "One value per image: the mean over the batch is taken once, in the loop."
+    shapes = {tuple(mu.shape): "One value per image: sum over the latents.", (): ONE_NUMBER}
     terms = mu.square() + logvar.exp() - 1 - logvar
     right, where = terms.sum(dim=1) / 2, "See 'The KL, line by line'."
-    return _judge.tensor(result, right, traps=[
+    return _judge.function(answer, (mu, logvar), right, shapes=shapes, traps=[
         (2 * right, f"A factor is missing. {where}"),
         (-right, f"A KL divergence is never negative: look at the sign. {where}"),
         (terms.mean(dim=1) / 2, "Sum over the latents, do not average."),
@@ -64,14 +60,13 @@ def vae_2(answer):
 
 def vae_3(answer):
     """What training does when both terms are averaged over their entries."""
-    where = "See 'Sum or mean?'."
-    return _judge.choice(answer, "c", {
-        "a": "Dividing two terms by different numbers changes the minimum of their sum. "
-             f"By how many is each divided? {where}",
-        "b": "That is what a small weight of the KL gives. Which of the two terms has become "
-             f"smaller here? {where}",
-        "d": f"The loss is smaller, but its terms pull against each other as before. {where}",
-    })  # fmt: skip
+    return _judge.choice(answer, "c", """
+        a: Dividing two terms by different numbers changes the minimum of their sum. By how many is
+           each divided?
+        b: That is what a small weight of the KL gives. Which of the two terms has become smaller
+           here?
+        d: The loss is smaller, but its terms pull against each other as before.
+    """, where="See 'Sum or mean?'.")
 
 
 def vae_4(answer):
@@ -80,16 +75,11 @@ def vae_4(answer):
     generator = torch.Generator().manual_seed(1)
     logits = torch.randn(4, 6, generator=generator, dtype=torch.float64)
     x = torch.randint(2, (4, 6), generator=generator).double()
-    arguments = (logits, x, mu, logvar)
-    result, hint = _judge.call(answer, *(t.clone() for t in arguments))
-    if hint:
-        return hint
-    if isinstance(result, torch.Tensor) and result.ndim == 0:
-        return "One value per image: the mean over the batch is taken once, in the loop."
     pixels = binary_cross_entropy_with_logits(logits, x, reduction="none")
     kl = (mu.square() + logvar.exp() - 1 - logvar).sum(dim=1) / 2
     nll, where = pixels.sum(dim=1), "See 'The loss of two pixels, by hand'."
-    return _judge.tensor(result, nll + kl, traps=[
+    arguments, shapes = (logits, x, mu, logvar), {(): ONE_NUMBER}
+    return _judge.function(answer, arguments, nll + kl, shapes=shapes, traps=[
         (-nll - kl, "That is the ELBO itself, to be maximised: the loss is its negative."),
         (nll - kl, f"The KL is a cost, not a reward. {where}"),
         (kl - nll, f"The reconstruction's sign is wrong: a likely image costs little. {where}"),
@@ -104,12 +94,11 @@ def vae_4(answer):
 
 def vae_5(answer):
     """Whether losses on grey pixels under two likelihoods can be compared."""
-    where = "See 'Which likelihood?'."
-    return _judge.choice(answer, "d", {
-        "a": f"A smaller number is better only if both are densities of the same thing. {where}",
-        "b": f"No constant repairs it: the missing normaliser depends on the image. {where}",
-        "c": f"A density may exceed 1, so its negative logarithm may be negative. {where}",
-    })  # fmt: skip
+    return _judge.choice(answer, "d", """
+        a: A smaller number is better only if both are densities of the same thing.
+        b: No constant repairs it: the missing normaliser depends on the image.
+        c: A density may exceed 1, so its negative logarithm may be negative.
+    """, where="See 'Which likelihood?'.")
 
 
 def _latents():

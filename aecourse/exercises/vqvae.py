@@ -65,12 +65,12 @@ def vqvae_3(answer):
 
 def vqvae_4(answer):
     """What a larger beta does in the paper's form under Adam."""
-    return _judge.choice(answer, "b", {
-        "a": "Adam cancels a factor on the *only* gradient of a parameter. How many terms send "
-             "a gradient to the encoder? See 'Which term moves what'.",
-        "c": "Which term moves the codebook in the paper's form, and by what is it multiplied? "
-             "See 'Two forms'.",
-    })  # fmt: skip
+    return _judge.choice(answer, "b", """
+        a: Adam cancels a factor on the *only* gradient of a parameter. How many terms send a
+           gradient to the encoder? See 'Which term moves what'.
+        c: Which term moves the codebook in the paper's form, and by what is it multiplied? See
+           'Two forms'.
+    """)
 
 
 SLIPS = (  # right owners, and for each part what decides about it
