@@ -14,8 +14,8 @@ Shapes
     equal sizes, and ``...`` is any number of axes. Tensors of integers are int64.
 Units
     A loss or a likelihood is in nats per image: summed over pixels and latents, one value per
-    image. The mean over the batch is taken once, in the loop. Every loss is a dict with the keys
-    "loss" and "reconstruction".
+    image. The mean over the batch is taken once, in the loop. What `train.fit` minimises is a dict
+    with the key "loss"; that of an autoencoder has "reconstruction", too.
 Randomness
     What draws takes a `generator`, by keyword and last; None means torch's global one. What is
     fitted takes a `seed`, and the same seed gives the same fit. Numbers are drawn on the

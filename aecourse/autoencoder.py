@@ -74,7 +74,7 @@ def mlp(sizes: Sequence[int], activation: Callable[[], nn.Module] = nn.GELU) -> 
     sizes
         At least two widths: (B, sizes[0]) becomes (B, sizes[-1]).
     activation
-        Made anew for each hidden layer: a class such as `nn.ReLU`, no module.
+        A class such as `nn.ReLU`, of which each hidden layer gets its own.
 
     Examples
     --------
@@ -86,9 +86,7 @@ def mlp(sizes: Sequence[int], activation: Callable[[], nn.Module] = nn.GELU) -> 
     )
     """
     sizes, layers = validate.widths(sizes, at_least=2), []
-    if isinstance(activation, nn.Module):  # it could be called, but on images
-        raise ValueError(f"activation must be a class such as nn.ReLU, got a module, {activation}")
-    validate.function(activation, "activation")
+    validate.activation(activation)
     for wide, narrow in zip(sizes[:-1], sizes[1:], strict=True):
         layers += [nn.Linear(wide, narrow), activation()]
     return nn.Sequential(*layers[:-1])
@@ -122,9 +120,9 @@ def code_range(h: Float[Tensor, "N k"], tail: float = 0.005) -> CodeRange:
     >>> code_range(h, tail=0.2)
     CodeRange(low=tensor([0.1000]), high=tensor([0.3000]))
     """
-    validate.matrix(h, "h")
+    h = validate.matrix(validate.detached(h), "h")
     cut = int(validate.share(tail, "tail", below=0.5) * len(h))
-    ascending = h.detach().sort(dim=0).values
+    ascending = h.sort(dim=0).values
     low, high = ascending[cut], ascending[-1 - cut]
     if not (low < high).all():
         raise ValueError("h must vary in every coordinate, got one that is constant in the range")
@@ -163,9 +161,9 @@ def quantize_code(
     validate.matrix(h, "h")
     levels = 2 ** validate.integer(bits, "bits", high=16)
     low, high = _bound(low, "low", h), _bound(high, "high", h)
-    if not (low < high).all():
-        raise ValueError(f"low must be below high in every coordinate, got {low} and {high}")
     cell = (high - low) / levels
+    if not ((cell > 0) & cell.isfinite()).all():
+        raise ValueError(f"low must be below high in every coordinate, got {low} and {high}")
     sent = ((h - low) / cell).floor().clamp(0, levels - 1)  # (B, k), 0 ... 2**bits - 1
     return low + (sent + 0.5) * cell
 
@@ -185,6 +183,8 @@ def _bound(value, name, h):
 def bits_per_image(k: int, bits: int) -> int:
     """Bits to send one quantised code: k coordinates at `bits` each (1 to 16), no entropy coding.
 
+    Examples
+    --------
     >>> bits_per_image(30, 4)
     120
     """
@@ -212,7 +212,7 @@ def psnr(x_hat: Float[Tensor, "B D"], x: Float[Tensor, "B D"]) -> float:
     20.0
     """
     validate.images(x, "x")
-    validate.alike(x_hat, "x_hat", x, "x")
+    validate.alike(validate.detached(x_hat), "x_hat", x, "x")
     error = (x_hat.double() - x.double()).square().mean()
     if error == 0:
         raise ValueError("x_hat must differ from x: the PSNR of a perfect copy is infinite")

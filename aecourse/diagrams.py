@@ -81,8 +81,8 @@ def diagram(
     Examples
     --------
     >>> diagram([("data", "x", "784"), ("encoder", "g"), ("code", "h", "30")],
-    ...         caption="An encoder.", alt="x, 784 numbers, becomes h, 30 numbers.")
-    x, 784 numbers, becomes h, 30 numbers.
+    ...         caption="An encoder.", alt="784 numbers become 30.")
+    784 numbers become 30.
     """
     parts = [_checked(part) for part in validate.sequence(parts, "parts")]
     noise, gradients = _listed(noise, "noise", parts, 1), _listed(gradients, "gradients", parts, 2)
@@ -96,9 +96,11 @@ def diagram(
     body += [_arrow(left - GAP + 2, left - 2, MIDDLE) for left in lefts[1:]]
     middles = [left + WIDTHS[part.role] / 2 for part, left in zip(parts, lefts, strict=True)]
     for position, *texts in noise:
+        validate.texts(texts, "label and shape in noise", len(texts))
         half = TALL if parts[position].role == "data" else SHORT
         body.append(_noise(Part("noise", *texts), middles[position], half))
     for row, (start, end, stopped) in enumerate(gradients):
+        validate.flag(stopped, "stopped in gradients")
         body.append(_gradient(middles[start], middles[end], 114 + 26 * row, stopped))
     width, height = x - GAP + 6, 96 + 26 * len(gradients)
     top = NOISE_TOP if noise else 0

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
@@ -69,13 +69,14 @@ def conv_block(
 
     Examples
     --------
-    >>> nn.Sequential(*conv_block(1, 16, stride=2))(torch.rand(5, 1, 28, 28)).shape
+    >>> block = nn.Sequential(*conv_block(1, 16, stride=2))
+    >>> block(torch.rand(5, 1, 28, 28)).shape
     torch.Size([5, 16, 14, 14])
     """
     before, after = validate.integer(before, "before"), validate.integer(after, "after")
     stride = validate.integer(stride, "stride")
     convolution = nn.Conv2d(before, after, 3, stride=stride, padding=1)
-    return convolution, nn.BatchNorm2d(after), validate.function(activation, "activation")()
+    return convolution, nn.BatchNorm2d(after), validate.activation(activation)()
 
 
 @torch.no_grad()
@@ -83,7 +84,7 @@ def extract_features(classifier: DigitClassifier, x: Float[Tensor, "N 784"]
                      ) -> Float[Tensor, "N 64"]:  # fmt: skip
     """The classifier's features, computed in evaluation mode and in chunks of 1000 images."""
     validate.model(classifier, "classifier", "features")
-    validate.matrix(x, "x", columns=784)
+    validate.rows(x)  # the rest is checked part by part
     with evaluating(classifier):  # or batch normalisation would mix the images of a chunk
         return torch.cat([classifier.features(part) for part in x.split(1000)])
 
@@ -104,17 +105,16 @@ def frechet_distance(features_a: Float[Tensor, "N D"], features_b: Float[Tensor,
     Examples
     --------
     >>> a = torch.tensor([[0.0], [2.0]])
-    >>> round(frechet_distance(a, a + 3), 6), round(frechet_distance(a, 3 * a), 6)
-    (9.0, 12.0)
+    >>> [round(frechet_distance(a, b), 6) for b in (a + 3, 3 * a)]
+    [9.0, 12.0]
 
     References
     ----------
     Dowson and Landau (1982), doi:10.1016/0047-259X(82)90077-X, eq. 16; Heusel et al. (2017),
     arXiv:1706.08500, eq. 6.
     """
-    validate.matrix(features_a, "features_a")
-    validate.matrix(features_b, "features_b", columns=features_a.shape[1])
-    (mean_a, cov_a), (mean_b, cov_b) = _moments(features_a, "a"), _moments(features_b, "b")
+    mean_a, cov_a = _moments(features_a, "features_a")
+    mean_b, cov_b = _moments(features_b, "features_b", columns=len(mean_a))
     # tr (S_a S_b)^(1/2) is the sum of the singular values of S_a^(1/2) S_b^(1/2), which never
     # turns complex by rounding as the square root of the product does
     cross = torch.linalg.svdvals(_square_root(cov_a) @ _square_root(cov_b)).sum()
@@ -122,11 +122,13 @@ def frechet_distance(features_a: Float[Tensor, "N D"], features_b: Float[Tensor,
     return max(distance.item(), 0.0)
 
 
-def _moments(features, which):
+def _moments(features, name, columns=None):
+    features = validate.matrix(validate.detached(features), name, columns).double()
     if len(features) < 2:
-        raise ValueError(f"features_{which} must have at least 2 rows, got {len(features)}")
-    features = features.detach().double()
-    return features.mean(dim=0), torch.cov(features.T).reshape(features.shape[1], -1)
+        raise ValueError(f"{name} must have at least 2 rows, got {len(features)}")
+    covariance = torch.cov(features.T).reshape(features.shape[1], -1)
+    validate.floats(covariance, f"the covariance of {name}", (..., "D"))  # squares may overflow
+    return features.mean(dim=0), covariance
 
 
 def _square_root(covariance):
@@ -143,7 +145,7 @@ class CodeSampler:
     Parameters
     ----------
     weights
-        The probabilities w of the C components.
+        The probabilities w of the C components, which add up to 1.
     means
         Their means m.
     roots
@@ -153,9 +155,9 @@ class CodeSampler:
 
     Examples
     --------
-    >>> one = torch.ones(1)
-    >>> standard = CodeSampler(one, torch.zeros(1, 1), torch.ones(1, 1, 1), like=one)
-    >>> standard.log_density(torch.zeros(1, 1))
+    >>> one, zero = torch.ones(1), torch.zeros(1, 1)
+    >>> standard = CodeSampler(one, zero, one[None, None], like=one)
+    >>> standard.log_density(zero)
     tensor([-0.9189], dtype=torch.float64)
     """
 
@@ -170,6 +172,7 @@ class CodeSampler:
         self.weights = validate.floats(weights, "weights", (C,)).double()
         self.means = means.double()
         self.roots = validate.floats(roots, "roots", (C, k, k)).double()
+        _check_mixture(self.weights, self.roots)
         self._like = validate.floats(like, "like", (...,)).new_empty(0)
 
     def __call__(
@@ -185,20 +188,27 @@ class CodeSampler:
             h[component == c] += eps[component == c] @ self.roots[c].T
         return h.to(self._like)
 
-    def log_density(self, h: Float[Tensor, "N k"]) -> Float[Tensor, "N"]:
+    def log_density(self, h: Float[Tensor, "N k"]) -> Float64[Tensor, "N"]:
         """``log p(h)`` at each code, in nats and in float64.
 
         References
         ----------
         Bishop (2006), eq. 2.43 and 9.7.
         """
-        h = validate.matrix(h, "h", columns=self.means.shape[1])
-        h, terms = h.detach().to(self.means), []
+        h = validate.matrix(validate.detached(h), "h", len(self.means[0]))
+        h, terms = h.to(self.means), []
         components = zip(self.weights, self.means, self.roots, strict=True)
         for weight, mean, root in components:
             normal = MultivariateNormal(mean, scale_tril=root)
             terms.append(weight.log() + normal.log_prob(h))  # (N,)
         return torch.stack(terms).logsumexp(dim=0)
+
+
+def _check_mixture(weights, roots):
+    if (weights < 0).any() or abs(weights.sum() - 1) > 1e-4:  # float32 ones add up roughly
+        raise ValueError(f"weights must be >= 0 and add up to 1, got {weights.tolist()!r:.80}")
+    if roots.triu(1).any() or (roots.diagonal(dim1=1, dim2=2) <= 0).any():
+        raise ValueError("roots must be lower triangular with positive diagonals")
 
 
 def _choose(weights, n, generator):
@@ -243,8 +253,8 @@ def mixture_sampler(h: Float[Tensor, "N k"], num_components: int = 50, *, seed: 
     Examples
     --------
     >>> h = torch.tensor([[0.0], [1.0], [10.0], [11.0]])
-    >>> sorted(round(mean, 2) for mean in mixture_sampler(h, 2).means.flatten().tolist())
-    [0.5, 10.5]
+    >>> mixture_sampler(h, 2).means.sort(dim=0).values.flatten()
+    tensor([ 0.5000, 10.5000], dtype=torch.float64)
 
     References
     ----------
@@ -253,14 +263,14 @@ def mixture_sampler(h: Float[Tensor, "N k"], num_components: int = 50, *, seed: 
     """
     from sklearn.mixture import GaussianMixture  # here, for it takes a second to import
 
-    validate.matrix(h, "h")
+    h = validate.matrix(validate.detached(h), "h")
     validate.integer(num_components, "num_components")
     validate.integer(seed, "seed", low=0, high=2**32 - 1)
-    different = len(h.detach().unique(dim=0))
+    different = len(h.unique(dim=0))
     if different <= num_components:
         raise ValueError(f"h must have more than {num_components} different rows "
                          f"(num_components), got {different}")  # fmt: skip
-    codes = h.detach().cpu().double()
+    codes = h.cpu().double()
     shift, scale = codes.mean(dim=0), codes.std(dim=0)
     scale = scale.clamp(min=1e-30)  # a constant coordinate: no division by zero
     mixture = GaussianMixture(num_components, tol=0.1, max_iter=500, random_state=seed)

@@ -134,7 +134,8 @@ class LinearAutoencoder(nn.Module):
 
     Examples
     --------
-    >>> model = LinearAutoencoder(2, 1).set_weights(torch.ones(1, 2) / 2, torch.ones(2, 1))
+    >>> U, V = torch.ones(1, 2) / 2, torch.ones(2, 1)
+    >>> model = LinearAutoencoder(2, 1).set_weights(U, V)
     >>> model(torch.tensor([[2.0, 1.0]])).tolist()
     [[1.5, 1.5]]
 
@@ -244,9 +245,9 @@ def principal_angles(
 
 def _orthonormal(rows, name, columns=None):
     """An orthonormal basis, as rows in float64, of the space that `rows` span."""
-    validate.matrix(rows, name, columns)
+    rows = validate.matrix(validate.detached(rows), name, columns)
     smallest = 10 * torch.finfo(rows.dtype).eps  # relative: below it, rounding
-    rows = torch.nn.functional.normalize(rows.detach().double(), eps=1e-300)  # scale is no matter
+    rows = torch.nn.functional.normalize(rows.double(), eps=1e-300)  # scale is no matter
     singular = torch.linalg.svdvals(rows)
     if len(rows) > rows.shape[1] or singular[-1] <= smallest * singular[0]:
         raise ValueError(f"{name} must have linearly independent rows, got rank below {len(rows)}")

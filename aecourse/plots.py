@@ -107,8 +107,9 @@ def table(
     Parameters
     ----------
     rows
-        From the label of a row to its values (one value, or a sequence); numbers, tensors of one
-        element, or text, which is shown as it is. Labels and texts may hold Markdown and formulas.
+        From the label of a row to its values (one, or a list or tuple of them): numbers, tensors
+        of one element, or text, which is shown as it is. Labels and texts may hold Markdown and
+        formulas.
     columns
         The heading above the labels, then one for each value; none is empty.
     formats
@@ -134,9 +135,17 @@ def table(
         values = values if isinstance(values, list | tuple) else [values]
         if len(values) != width:
             raise ValueError(f"rows must have {width} values each, got {len(values)} in {label!r}")
-        cells = [v if isinstance(v, str) else f.format(v) for v, f in zip(values, formats)]
+        cells = [v if isinstance(v, str) else _written(v, f, "formats")
+                 for v, f in zip(values, formats)]  # fmt: skip
         lines.append(_row([label, *cells]))
     return Table("\n".join(lines))
+
+
+def _written(value, format, name):
+    try:
+        return format.format(value)
+    except (ValueError, TypeError, LookupError) as error:
+        raise ValueError(f"{name} must fit the values, got {format!r} for {value!r:.80}") from error
 
 
 def _row(cells):
@@ -158,8 +167,9 @@ def image_grid(
     size
         Inches per image.
     """
-    rows = [validate.matrix(row, "each of rows", 784) for row in validate.sequence(rows, "rows")]
-    n = len(rows[0])
+    rows = validate.sequence(rows, "rows")
+    n = len(validate.matrix(rows[0], "each of rows", 784))
+    rows = [validate.floats(validate.detached(row), "each of rows", (n, 784)) for row in rows]
     labels = [] if labels is None else validate.texts(labels, "labels", len(rows))
     titles = [] if titles is None else validate.texts(titles, "titles", n)
     size = validate.positive(size, "size")
@@ -170,7 +180,7 @@ def image_grid(
     )  # fmt: skip
     fig.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02)
     for row, images in zip(axes, rows, strict=True):
-        for ax, image in zip(row, images.detach().reshape(-1, 28, 28), strict=True):
+        for ax, image in zip(row, images.reshape(-1, 28, 28), strict=True):
             _draw_image(ax, image)
     for row, label in zip(axes, labels):
         row[0].set_ylabel(label, rotation=0, ha="right", va="center")
@@ -193,8 +203,11 @@ def training_curve(
     validate.instance(history, "history", History)
     terms = [validate.choice(term, "each of terms", list(history.terms))
              for term in validate.sequence(terms, "terms")]  # fmt: skip
+    styles = ("-", "--", ":", "-.")
+    if len(terms) > len(styles):
+        raise ValueError(f"terms must be at most {len(styles)}, got {len(terms)}")
     fig, ax = plt.subplots()
-    for term, style in zip(terms, ("-", "--", ":", "-.")):
+    for term, style in zip(terms, styles):
         values = history[term]
         ax.plot(range(1, len(values) + 1), values, style, marker="o", color=DATA, label=term)
     ax.set(xlabel="epoch", ylabel=validate.text(ylabel, "ylabel"))
@@ -214,7 +227,7 @@ def scatter(
         From 0 to 9.
     """
     validate.instance(ax, "ax", Axes)
-    validate.matrix(points, "points", 2)
+    points = validate.matrix(validate.detached(points), "points", 2)
     validate.whole_numbers(labels, "labels", (len(points),), 0, 9)
     validate.positive(size, "size")
     for digit in labels.unique().tolist():
@@ -244,7 +257,8 @@ def bars(
     validate.instance(ax, "ax", Axes)
     validate.instance(values, "values", Mapping)
     colours = MUTED if colours is None else validate.sequence(colours, "colours")
-    written = [validate.text(format, "format").format(value) for value in values.values()]
+    validate.text(format, "format")
+    written = [_written(value, format, "format") for value in values.values()]
     drawn = ax.barh(list(values), list(values.values()), color=colours, height=0.6)
     ax.bar_label(drawn, written, padding=3)
     ax.invert_yaxis()

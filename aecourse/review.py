@@ -67,7 +67,8 @@ def draw(n: int, seed: int, topics: Iterable[str] | str | None = None) -> tuple[
 
     Examples
     --------
-    >>> sorted(question.topic for question in draw(4, seed=0, topics=["vae", "elbo"]))
+    >>> drawn = draw(4, seed=0, topics=["vae", "elbo"])
+    >>> sorted(question.topic for question in drawn)
     ['elbo', 'elbo', 'vae', 'vae']
     """
     n, seed = validate.integer(n, "n"), validate.integer(seed, "seed", low=0)

@@ -3,17 +3,21 @@
 import ast
 import inspect
 import io
+import re
 import tokenize
 from collections.abc import Callable
 from itertools import accumulate
 
 from IPython.display import Code
 
+from aecourse import validate
+
 
 def show_source(thing: Callable) -> Code:
     """Show the code of a class or function as it is installed, so that a page cannot go stale.
 
-    Let it be the last line of a cell. Docstrings are left out: they stand on the API page.
+    Let it be the last line of a cell. Docstrings are left out, because they stand on the API page,
+    and so are notes to the formatter.
 
     Examples
     --------
@@ -21,12 +25,13 @@ def show_source(thing: Callable) -> Code:
     def _flush_left(source):
     """
     try:
-        source = inspect.getsource(thing).rstrip()
+        source = inspect.getsource(validate.function(thing, "thing")).rstrip()
     except (OSError, TypeError):
         raise ValueError(
             f"thing must be a class or function with source in Python, got {thing!r}"
         ) from None
-    return Code(_without_docstrings(_flush_left(source)), language="python")
+    program = _without_docstrings(_flush_left(source))
+    return Code(re.sub(r"  # fmt: skip$", "", program, flags=re.M), language="python")
 
 
 def _flush_left(source):

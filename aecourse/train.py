@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import Module
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
 from tqdm.auto import tqdm
 
 from aecourse import validate
@@ -147,10 +147,10 @@ def one_cycle(
     Examples
     --------
     >>> schedule = one_cycle(torch.nn.Linear(2, 2), 100, lr=0.5)
-    >>> [round(rate, 6) for rate in schedule.get_last_lr()]  # a 25th to start with
+    >>> [round(lr, 6) for lr in schedule.get_last_lr()]  # a 25th at first
     [0.02]
     """
-    validate.model(model, "model", "parameters", "train")
+    _check_model(model)
     validate.integer(num_steps, "num_steps")
     validate.positive(lr, "lr")
     validate.nonnegative(weight_decay, "weight_decay")
@@ -190,24 +190,43 @@ def is_quiet() -> bool:
 
 
 def _check_run(model, loss_fn, batches, epochs, lr, optimizer, schedule):
-    validate.model(model, "model", "parameters", "train")
+    _check_model(model)
     validate.function(loss_fn, "loss_fn")
     if not hasattr(batches, "__iter__"):
         given = validate.describe(batches)
         raise ValueError(f"batches must be iterated once per epoch, got {given}")
     validate.integer(epochs, "epochs")
     validate.positive(lr, "lr")
-    if optimizer is not None:
-        validate.instance(optimizer, "optimizer", Optimizer)
     if schedule is not None:
         validate.instance(schedule, "schedule", LRScheduler)
+        if isinstance(schedule, ReduceLROnPlateau):
+            raise ValueError("schedule must be stepped by batches alone, got ReduceLROnPlateau")
+        _check_optimizer(schedule.optimizer, "schedule", model)
+    if optimizer is not None:
+        validate.instance(optimizer, "optimizer", Optimizer)
+        _check_optimizer(optimizer, "optimizer", model)
     if optimizer and schedule and schedule.optimizer is not optimizer:
         raise ValueError("schedule must belong to optimizer, got one made for another optimizer")
+
+
+def _check_model(model):
+    validate.model(model, "model", "parameters", "train")
+    if next(model.parameters(), None) is None:
+        raise ValueError(f"model must have parameters to train, got none in {type(model).__name__}")
+
+
+def _check_optimizer(optimizer, name, model):
+    steps = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    if not any(id(p) in steps for p in model.parameters()):
+        raise ValueError(f"{name} must step parameters of model, got one made for another model")
 
 
 def _to(batch, device):
     if isinstance(batch, Tensor):
         return batch.to(device)
+    if not isinstance(batch, dict | tuple | list) or not batch:
+        raise ValueError("batches must yield tensors, or tuples, lists or dicts of them, "
+                         f"got {batch!r:.80}")  # fmt: skip
     if isinstance(batch, dict):
         return {key: _to(part, device) for key, part in batch.items()}
     parts = [_to(part, device) for part in batch]
@@ -233,6 +252,8 @@ def _checked(losses, B, epoch, step):
             )
         if not torch.isfinite(values.detach().sum()):
             raise FloatingPointError(f"term {term!r} is not finite{_where(epoch, step)}")
+    if not losses["loss"].requires_grad:
+        raise ValueError("loss_fn must return a 'loss' that depends on trained parameters of model")
     return losses
 
 

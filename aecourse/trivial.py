@@ -74,7 +74,8 @@ def copy_ratio(
     Examples
     --------
     >>> digits, noise = torch.eye(3, 4), torch.rand(5, 4)
-    >>> copy_ratio(torch.nn.Identity(), digits, noise, train_mean=digits.mean(dim=0))
+    >>> mean = digits.mean(dim=0)
+    >>> copy_ratio(torch.nn.Identity(), digits, noise, train_mean=mean)
     1.0
     """
     validate.function(model, "model")
@@ -115,8 +116,8 @@ class LookupCodec:
     Examples
     --------
     >>> codec = LookupCodec(torch.eye(3))
-    >>> codec.encode(torch.tensor([[0.1, 0.8, 0.1]])), codec.decode(torch.tensor([[2.0]]))
-    (tensor([[1.]]), tensor([[0., 0., 1.]]))
+    >>> codec(torch.tensor([[0.1, 0.8, 0.1]]))
+    tensor([[0., 1., 0.]])
     """
 
     def __init__(self, train_x: Float[Tensor, "N D"]):

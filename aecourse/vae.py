@@ -33,7 +33,8 @@ def gaussian_kl(
 
     Examples
     --------
-    >>> gaussian_kl(torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2))  # a shift by one deviation
+    >>> mu = torch.tensor([[1.0, 0.0]])  # a shift by one deviation
+    >>> gaussian_kl(mu, torch.zeros(1, 2))
     tensor([0.5000])
 
     References
@@ -93,7 +94,8 @@ def bernoulli_nll(logits: Float[Tensor, "B D"], x: Float[Tensor, "B D"]) -> Floa
 
     Examples
     --------
-    >>> bernoulli_nll(torch.zeros(1, 3), torch.tensor([[0.0, 1.0, 1.0]]))  # 3 log 2
+    >>> x = torch.tensor([[0.0, 1.0, 1.0]])
+    >>> bernoulli_nll(torch.zeros(1, 3), x)  # 3 log 2
     tensor([2.0794])
     """
     validate.images(x)
@@ -117,15 +119,16 @@ def binarize(
     ----------
     Salakhutdinov and Murray (2008), doi:10.1145/1390156.1390266.
     """
-    return torch.bernoulli(validate.images(x), generator=validate.generator(generator))
+    validate.images(x)
+    device = x.device if validate.generator(generator) is None else generator.device
+    return torch.bernoulli(x.to(device), generator=generator).to(x.device)
 
 
-class VAEOutput(NamedTuple):
-    """What `VAE.forward` returns: the decoder's output at one draw of z, and q(z|x)."""
+class VAETerms(NamedTuple):
+    """What `VAE.forward` returns: -log p(x|z) at one draw of z, and KL(q(z|x) || N(0, I))."""
 
-    output: Float[Tensor, "B D"]
-    mu: Float[Tensor, "B L"]
-    logvar: Float[Tensor, "B L"]
+    reconstruction: Float[Tensor, "B"]
+    kl: Float[Tensor, "B"]
 
 
 class VAE(nn.Module):
@@ -150,7 +153,7 @@ class VAE(nn.Module):
 
     Examples
     --------
-    >>> model = VAE([784, 256], latent=50)  # the notes': 784 -> 256 -> 50 + 50, 50 -> 256 -> 784
+    >>> model = VAE([784, 256], latent=50)  # the notes' network
     >>> model.encode(torch.rand(3, 784)).mu.shape, model.sample(2).shape
     (torch.Size([3, 50]), torch.Size([2, 784]))
 
@@ -168,7 +171,7 @@ class VAE(nn.Module):
         super().__init__()
         sizes, self.latent = validate.widths(sizes), validate.integer(latent, "latent")
         self.likelihood = validate.choice(likelihood, "likelihood", ("bernoulli", "gaussian"))
-        validate.function(activation, "activation")
+        validate.activation(activation)
         if encoder is None:
             encoder = GaussianEncoder([*sizes, 2 * latent], activation)
         if decoder is None:
@@ -202,20 +205,17 @@ class VAE(nn.Module):
     def forward(
         self, x: Float[Tensor, "B D"], *,
         generator: torch.Generator | None = None,
-    ) -> VAEOutput:  # fmt: skip
-        """Encode, draw one z for each image, and decode it: all that `vae_loss` needs."""
+    ) -> VAETerms:  # fmt: skip
+        """The two terms of the negative ELBO, from one draw of z for each image, in nats."""
         mu, logvar = self.encode(x)
         z = reparameterize(mu, logvar, generator=generator)
-        return VAEOutput(self.decode(z), mu, logvar)
+        return VAETerms(-self.log_likelihood(x, z), gaussian_kl(mu, logvar))
 
     def log_likelihood(
         self, x: Float[Tensor, "B D"], z: Float[Tensor, "B L"]
     ) -> Float[Tensor, "B"]:
         """log p(x|z) in nats, of each image given its own latent."""
-        return self._log_prob(x, self.decode(z))
-
-    def _log_prob(self, x, output):
-        """log p(x|z), from what the decoder returned for z."""
+        output = self.decode(z)
         if self.likelihood == "bernoulli":
             return -bernoulli_nll(output, x)
         return gaussian_log_prob(x, output, self.logvar_x)
@@ -282,11 +282,8 @@ def vae_loss(
     ----------
     Kingma and Welling (2014), arXiv:1312.6114, eq. 10, with the sign of a loss.
     """
-    vae = getattr(model, "module", model)  # what is inside a wrapper
-    validate.model(vae, "model", "log_likelihood")
+    validate.instance(model, "model", VAE, DistributedDataParallel)
     validate.nonnegative(beta, "beta")
-    output, mu, logvar = model(x, generator=generator)
-    reconstruction = -vae._log_prob(x, output)
-    kl = gaussian_kl(mu, logvar)
+    reconstruction, kl = model(x, generator=generator)
     loss = reconstruction + beta * kl
     return {"loss": loss, "reconstruction": reconstruction, "kl": kl}

@@ -48,7 +48,9 @@ def floats(x: Any, name: str, shape: Sequence = ("N", "D"), dtype: torch.dtype |
     Traceback (most recent call last):
     ValueError: h must have shape (B, 3), got (5, 2)
     """
-    _bounds(x, name, shape, dtype)
+    _require_floats(x, name, shape, dtype)
+    if not x.requires_grad:  # else a network has computed it: the loop says in which epoch
+        _bounds(x, name)
     return x
 
 
@@ -67,7 +69,8 @@ def rows(x: Any, name: str = "x") -> Tensor:
 
 def images(x: Any, name: str = "x", columns: int | None = None) -> Tensor:
     """Check that `x` is a `matrix` of pixels in [0, 1] and return it."""
-    low, high = _bounds(x, name, ("N", "D" if columns is None else columns))
+    _require_floats(x, name, ("N", "D" if columns is None else columns))
+    low, high = _bounds(x, name)
     if low < 0 or high > 1:
         raise ValueError(
             f"{name} must hold pixels in [0, 1], got values in [{low:.3g}, {high:.3g}]"
@@ -88,6 +91,19 @@ def alike(x: Any, name: str, other: Tensor, other_name: str) -> Tensor:
     return floats(x, name, other.shape)
 
 
+def detached(x: Any) -> Any:
+    """`x` without its gradient, for what no gradient passes: then NaN is refused in it, too.
+
+    Examples
+    --------
+    >>> lost = torch.tensor([[torch.nan]], requires_grad=True)
+    >>> matrix(detached(lost), "h")
+    Traceback (most recent call last):
+    ValueError: h must be finite, got NaN or infinity
+    """
+    return x.detach() if isinstance(x, Tensor) else x
+
+
 def whole_numbers(x: Any, name: str, shape: Sequence, low: int, high: int) -> Tensor:
     """Check that `x` is a non-empty int64 tensor of this shape in [low, high] and return it."""
     if not isinstance(x, Tensor) or x.dtype != torch.int64:
@@ -99,8 +115,7 @@ def whole_numbers(x: Any, name: str, shape: Sequence, low: int, high: int) -> Te
     return x
 
 
-def _bounds(x, name, shape, dtype=None):
-    """Check as `floats`; return the smallest and the largest entry."""
+def _require_floats(x, name, shape, dtype=None):
     if not isinstance(x, Tensor):
         raise ValueError(f"{name} must be a torch.Tensor, got {describe(x)}")
     if x.dtype not in FLOATS:
@@ -108,9 +123,12 @@ def _bounds(x, name, shape, dtype=None):
     if dtype is not None and x.dtype != dtype:
         raise ValueError(f"{name} must be {dtype} as the weights, got {x.dtype}")
     _require_shape(x, name, shape)
-    low, high = x.detach().aminmax()  # one pass; both are NaN if any entry is
-    finite = isfinite(low.item()) and isfinite(high.item())  # as floats: six times as fast
-    if not (finite or x.requires_grad):
+
+
+def _bounds(x, name):
+    """The smallest and the largest entry, if all are finite."""
+    low, high = (bound.item() for bound in x.detach().aminmax())  # both are NaN if any entry is
+    if not (isfinite(low) and isfinite(high)):
         raise ValueError(f"{name} must be finite, got NaN or infinity")
     return low, high
 
@@ -232,15 +250,29 @@ def function(value: Any, name: str) -> Callable:
     return value
 
 
-def instance(value: Any, name: str, kind: type) -> Any:
-    """Check that `value` is of this class and return it.
+def activation(value: Any, name: str = "activation") -> Callable:
+    """Check that calling `value` makes a layer, as the class `nn.ReLU` does, and return it.
 
-    >>> instance(3, "history", dict)
+    Examples
+    --------
+    >>> activation(torch.relu)
     Traceback (most recent call last):
-    ValueError: history must be of the class dict, got int
+    ValueError: activation must be a class such as nn.ReLU, got builtin_function_or_method
     """
-    if not isinstance(value, kind):
-        raise ValueError(f"{name} must be of the class {kind.__name__}, got {describe(value)}")
+    try:
+        made = value()
+    except TypeError:  # a function or a layer would be called on images
+        made = None
+    if not isinstance(made, torch.nn.Module):
+        raise ValueError(f"{name} must be a class such as nn.ReLU, got {describe(value)}")
+    return value
+
+
+def instance(value: Any, name: str, *kinds: type) -> Any:
+    """Check that `value` is of one of these classes and return it."""
+    if not isinstance(value, kinds):
+        accepted = " or ".join(kind.__name__ for kind in kinds)
+        raise ValueError(f"{name} must be of the class {accepted}, got {describe(value)}")
     return value
 
 

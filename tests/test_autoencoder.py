@@ -107,9 +107,10 @@ def test_sizes_must_be_two_or_more_positive_integers(build, sizes):
         build(sizes)
 
 
-def test_the_activation_is_a_class_and_no_module():
-    with pytest.raises(ValueError, match=r"activation must be a class .* got a module, ReLU\(\)"):
-        mlp([4, 3, 2], nn.ReLU())
+@pytest.mark.parametrize("activation", [nn.ReLU(), torch.relu, nn.Linear, lambda: 3])
+def test_the_activation_is_a_class_that_makes_a_layer(activation):
+    with pytest.raises(ValueError, match="activation must be a class such as nn.ReLU, got"):
+        mlp([4, 3, 2], activation)
 
 
 def test_images_and_codes_of_another_length_or_float_dtype_are_refused():
@@ -184,6 +185,7 @@ def test_quantising_keeps_the_dtype_and_its_input(dtype):
     ({"bits": 17}, r"^bits must be an integer in \[1, 16\], got 17"),
     ({"low": 1.0, "high": 1.0}, "^low must be below high"),
     ({"low": 2.0, "high": 1.0}, "^low must be below high"),
+    ({"low": -1e300, "high": 1e300}, "^low must be below high"),  # infinite in float32
     ({"low": torch.tensor([0.0, 0.0, 5.0])}, "^low must be below high"),
     ({"low": torch.zeros(2)}, r"^low must have shape \(3,\), got \(2,\)"),
     ({"low": "a"}, r"^low must be a finite number or a tensor of shape \(3,\), got 'a'"),

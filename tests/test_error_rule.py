@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from beartype.door import is_bearable
-from jaxtyping import AbstractArray, Float
+from jaxtyping import AbstractArray, Float, Int
 from public import FUNCTIONS, ROOMS
 from torch import Tensor
 
@@ -82,6 +82,8 @@ def bad_tensors(annotation, good):
     yield from (pair for pair in others.items() if not isinstance(pair[1], annotation))
     if plain.ndim:
         yield "without rows", plain[:0]
+    if annotation.dtype is Int:
+        yield "of int32", plain.int()
     if annotation.dtype is Float:
         yield "of float16", plain.half()
         yield "of NaN", torch.full_like(plain, torch.nan)

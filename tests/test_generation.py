@@ -406,6 +406,32 @@ def test_a_sampler_is_refused_whose_parts_do_not_fit_together():
         CodeSampler(torch.ones(3) / 3, m, torch.eye(3).repeat(2, 1, 1), like)
 
 
+@pytest.mark.parametrize(
+    ("w", "root", "message"),
+    [
+        ([1.5, -0.5], torch.eye(3), "weights must be >= 0 and add up to 1"),
+        ([1.0, 1.0], torch.eye(3), "weights must be >= 0 and add up to 1"),
+        ([0.5, 0.5], -torch.eye(3), "roots must be lower triangular with positive diagonals"),
+        ([0.5, 0.5], torch.ones(3, 3), "roots must be lower triangular with positive diagonals"),
+    ],
+)
+def test_a_sampler_is_refused_whose_parts_are_no_mixture(w, root, message):
+    with pytest.raises(ValueError, match=message):
+        CodeSampler(torch.tensor(w), torch.zeros(2, 3), root.repeat(2, 1, 1), torch.zeros(1))
+
+
+@pytest.mark.parametrize("use", [frechet_distance, lambda h, _: gaussian_sampler(h)])
+def test_features_and_codes_without_a_number_are_refused_also_with_a_gradient(use):
+    lost = torch.full((3, 2), torch.nan, requires_grad=True)
+    with pytest.raises(ValueError, match="^(features_a|h) must be finite"):
+        use(lost, torch.rand(3, 2))
+
+
+def test_features_whose_squares_overflow_are_refused():
+    with pytest.raises(ValueError, match="covariance of features_b must be finite"):
+        frechet_distance(torch.rand(3, 2), 1e200 * torch.rand(3, 2).double())
+
+
 def test_density_refuses_codes_of_another_length():
     with pytest.raises(ValueError, match=r"h must have shape \(N, 3\), got \(4, 2\)"):
         gaussian_sampler(torch.rand(9, 3)).log_density(torch.rand(4, 2))

@@ -124,6 +124,11 @@ def test_raises_takes_at_most_4_per_cent_of_the_docstrings():
     assert sum(map(lines_of_raises, docs)) <= 0.04 * sum(map(len, docs))
 
 
+def test_examples_are_as_narrow_as_the_page():
+    lines = [line for doc in docstrings() for line in doc if line.startswith((">>> ", "... "))]
+    assert not [line for line in lines if len(line) > 76]
+
+
 def test_at_least_one_public_function_in_two_has_an_example():
     shown = ["Examples\n" in (inspect.getdoc(function) or "") for function in FUNCTIONS.values()]
     assert sum(shown) >= len(shown) / 2

@@ -254,6 +254,14 @@ def test_it_rebuilds_from_the_mean_of_z1():
     assert torch.equal(images, model.decode(model.encode(x).mu).sigmoid())
 
 
+def test_sampling_evaluates_and_leaves_the_mode_that_it_found():
+    model = HierarchicalVAE([6, 5], (3, 2), activation=lambda: nn.Dropout(0.5))
+    model.encoder.eval()
+    drawn = model.sample(5, generator=rng(0))
+    assert model.training and model.top_decoder.training and not model.encoder.training
+    assert torch.equal(drawn, model.eval().sample(5, generator=rng(0)))
+
+
 def test_samples_follow_z2_then_z1():
     model = HierarchicalVAE([1], (1, 1))
     model.top_decoder = Given(torch.tensor([[2.0]]), logvar=0.0)  # z1 = 2 z2 + noise: variance 5

@@ -321,6 +321,7 @@ def test_the_first_principal_angle_is_the_worst_case_by_brute_force():
         (torch.eye(3), torch.zeros(1, 3), "B must have linearly independent rows"),
         (torch.eye(3), torch.ones(4, 3), "B must have linearly independent rows"),
         (torch.eye(3), torch.eye(2), "B must have shape (N, 3), got (2, 2)"),
+        (torch.eye(3), torch.full((1, 3), torch.nan, requires_grad=True), "B must be finite"),
     ],
 )
 def test_principal_angles_reject_bad_input(A, B, message):

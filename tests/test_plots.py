@@ -53,6 +53,17 @@ def test_an_image_grid_shows_each_image_in_its_place():
     assert torch.equal(torch.tensor(drawn.data), images[1].view(28, 28))
 
 
+def test_an_image_grid_with_rows_of_different_lengths_is_refused():
+    with pytest.raises(ValueError, match=r"each of rows must have shape \(2, 784\), got"):
+        plots.image_grid([torch.zeros(2, 784), torch.zeros(3, 784)])
+
+
+def test_a_training_curve_refuses_more_terms_than_it_has_line_styles():
+    terms = {term: [1.0] for term in "abcde"}
+    with pytest.raises(ValueError, match="terms must be at most 4, got 5"):
+        plots.training_curve(History(terms), terms=[*terms])
+
+
 def test_a_training_curve_shows_what_was_logged():
     history = History({"loss": [3.0, 2.0], "kl": [1.0, 1.5]})
     fig = plots.training_curve(history, terms=("loss", "kl"))
@@ -99,6 +110,10 @@ def test_a_diagram_refuses_unknown_roles_and_empty_texts():
         diagram(CHAIN, caption="", alt="a")
     with pytest.raises(ValueError, match=r"position in noise must be an integer in \[-4, 3\]"):
         diagram(CHAIN, noise=[(4, "n")], caption="c", alt="a")
+    with pytest.raises(ValueError, match="label and shape in noise must be"):
+        diagram(CHAIN, noise=[(1, "n", 30)], caption="c", alt="a")
+    with pytest.raises(ValueError, match="stopped in gradients must be True or False, got 'no'"):
+        diagram(CHAIN, gradients=[(3, 1, "no")], caption="c", alt="a")
 
 
 def test_a_table_holds_each_number_in_the_format_of_its_column():
@@ -122,7 +137,12 @@ def test_a_table_of_one_column_takes_bare_numbers_and_one_format():
 
 @pytest.mark.parametrize(
     ("rows", "formats", "message"),
-    [({"a": [1, 2]}, "{:.2f}", "2 in 'a'"), ({"a": [1]}, ["{}", "{}"], "formats must be")],
+    [
+        ({"a": [1, 2]}, "{:.2f}", "2 in 'a'"),
+        ({"a": [1]}, ["{}", "{}"], "formats must be"),
+        ({"a": [None]}, "{:.2f}", "formats must fit the values, got '{:.2f}' for None"),
+        ({"a": [1.5]}, "{:d}", "formats must fit the values, got '{:d}' for 1.5"),
+    ],
 )
 def test_a_table_with_too_many_or_too_few_entries_says_where(rows, formats, message):
     with pytest.raises(ValueError, match=message):

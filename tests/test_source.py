@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import aecourse
-from aecourse import source, train
+from aecourse import source, train, vae
 
 DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 ODD = r"""
@@ -176,3 +176,8 @@ def test_show_source_keeps_comments_and_layout(odd):
 def test_show_source_says_what_has_no_source(thing):
     with pytest.raises(ValueError, match="thing must be a class or function with source"):
         source.show_source(thing)
+
+
+def test_show_source_leaves_out_what_is_said_to_the_formatter():
+    assert "# fmt: skip" in inspect.getsource(vae.vae_loss)
+    assert "# fmt: skip" not in source.show_source(vae.vae_loss).data

@@ -371,6 +371,7 @@ BAD_ESTIMATES = {
     "sigma shape": ((total, MU, SIGMA[:1], 9), r"sigma must be as mu.*got shape \(1,\)"),
     "sigma zero": ((total, MU, 0 * SIGMA, 9), r"sigma must be > 0, got \[0.0"),
     "sigma negative": ((total, MU, -SIGMA, 9), "sigma must be > 0"),
+    "mu lost": ((total, (MU * math.nan).requires_grad_(), SIGMA, 9), "mu must be finite"),
     "no samples": ((total, MU, SIGMA, 0), "num_samples must be an integer >= 1, got 0"),
     "f of the batch": ((lambda z: z.sum(), MU, SIGMA, 9), r"f must return.*\(9,\).*shape \(\)"),
     "f per entry": ((lambda z: z, MU, SIGMA, 9), r"f must return.*got shape \(9, 3\)"),

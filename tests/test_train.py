@@ -124,7 +124,10 @@ def test_a_bad_gradient_of_a_finite_loss_never_touches_the_weights():
         (lambda m, x: {"loss": m(x).sum(0)}, {}, r"shape \(8,\).*got \(5,\) for 'loss'"),
         (lambda m, x: {"loss": m(x).sum(1), "kl": m(x).sum()}, {}, r"got \(\) for 'kl'"),
         (lambda m, x: {"loss": [1.0] * 8}, {}, "got list for 'loss'"),
+        (lambda m, x: {"loss": x.sum(1)}, {}, "'loss' that depends on trained parameters"),
         (reconstruction_loss, {"batches": []}, "at least one batch"),
+        (reconstruction_loss, {"batches": "abc"}, "batches must yield tensors, .*got 'a'"),
+        (reconstruction_loss, {"batches": [[]]}, r"batches must yield tensors, .*got \[\]"),
     ],
 )
 def test_fit_names_what_is_wrong_with_its_input(loss_fn, settings, message):
@@ -140,6 +143,31 @@ def test_a_schedule_of_another_optimizer_is_refused():
     with pytest.raises(ValueError, match="schedule must belong to optimizer"):
         train.fit(model, reconstruction_loss, batches(X, 8, seed=0), epochs=1, optimizer=two,
                   schedule=schedule)  # fmt: skip
+
+
+def test_an_optimizer_of_another_model_is_refused():
+    other = torch.optim.SGD(make_model().parameters(), lr=0.1)
+    for settings in ({"optimizer": other},
+                     {"schedule": torch.optim.lr_scheduler.StepLR(other, 1)}):  # fmt: skip
+        with pytest.raises(ValueError, match="(optimizer|schedule) must step parameters of model"):
+            train.fit(make_model(), reconstruction_loss, [X], epochs=1, **settings)
+
+
+def test_a_schedule_that_needs_a_loss_is_refused():
+    model = make_model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+    with pytest.raises(ValueError, match="schedule must be .*ReduceLROnPlateau"):
+        train.fit(model, reconstruction_loss, [X], epochs=1, schedule=schedule)
+
+
+@pytest.mark.parametrize("use", [
+    lambda model: train.fit(model, reconstruction_loss, [X], epochs=1),
+    lambda model: train.one_cycle(model, 5, lr=0.1),
+])  # fmt: skip
+def test_a_model_with_nothing_to_train_is_refused(use):
+    with pytest.raises(ValueError, match="model must have parameters to train, got none in Ident"):
+        use(nn.Identity())
 
 
 def test_progress_is_visible_unless_the_environment_asks_for_quiet(monkeypatch, capsys):

@@ -14,7 +14,7 @@ from aecourse import data, train
 from aecourse.autoencoder import Autoencoder
 from aecourse.exercises import check
 from aecourse.exercises import vae as checkers
-from aecourse.stochastic import ConvGaussianEncoder, GaussianEncoder, reparameterize
+from aecourse.stochastic import ConvGaussianEncoder, GaussianEncoder
 from aecourse.vae import VAE, bernoulli_nll, binarize, gaussian_kl, gaussian_log_prob, vae_loss
 
 each_dtype = pytest.mark.parametrize("dtype", (torch.float32, torch.float64), ids=str)
@@ -301,13 +301,16 @@ def test_sampling_evaluates_and_leaves_the_mode_that_it_found():
 
 
 @each_likelihood
-def test_forward_decodes_one_draw_from_q(likelihood):
+def test_forward_gives_both_terms_at_one_draw_from_q(likelihood):
     model, x = small(likelihood), bits(4, 6)
-    output, mu, logvar = model(x, generator=seeded(0))
-    q = model.encode(x)
-    assert torch.equal(mu, q.mu) and torch.equal(logvar, q.logvar)
-    z = reparameterize(*q, generator=seeded(0))
-    assert torch.equal(output, model.decode(z))
+    reconstruction, kl = model(x, generator=seeded(0))
+    mu, logvar = model.encode(x)
+    q, prior = distributions.Normal(mu, (logvar / 2).exp()), distributions.Normal(0.0, 1.0)
+    assert torch.allclose(kl, distributions.kl_divergence(q, prior).sum(dim=1), atol=1e-5)
+    output = model.decode(q.loc + q.scale * torch.randn(mu.shape, generator=seeded(0)))
+    p = {"bernoulli": distributions.Bernoulli(logits=output),
+         "gaussian": distributions.Normal(output, 1.0)}[likelihood]  # fmt: skip
+    assert torch.allclose(reconstruction, -p.log_prob(x).sum(dim=1), atol=1e-4)
 
 
 def test_a_convolutional_encoder_fits_with_loss_and_loop_unchanged():
@@ -523,7 +526,7 @@ def test_images_and_latents_of_another_width_are_refused(likelihood):
     (lambda: VAE([6, 0], 3), "each of sizes must be an integer >= 1, got 0"),
     (lambda: small().sample(0), "n must be an integer >= 1, got 0"),
     (lambda: vae_loss(small(), bits(2, 6), -1e-9), "beta must be a finite number >= 0"),
-    (lambda: vae_loss(Autoencoder([6, 2]), GOOD), "model must have .* got Autoencoder"),
+    (lambda: vae_loss(Autoencoder([6, 2]), GOOD), "model must be .* got Autoencoder"),
 ])  # fmt: skip
 def test_settings_out_of_range_are_refused(bad, message):
     with pytest.raises(ValueError, match=f"^{message}"):

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse
 from safetensors.torch import save
 
-from aecourse import weights
+from aecourse import recipes, weights
 from aecourse.generation import DigitClassifier
 
 NAMES = sorted(weights.manifest())
@@ -86,9 +86,10 @@ def test_few_labels_name_their_command_and_masked_pretraining_wins_where_the_boo
 
 
 def test_a_missing_table_of_few_labels_names_the_command_that_rebuilds_it(folder):
-    message = r"few_labels\.json is missing; rebuild it with `python -m aecourse.recipes"
-    with pytest.raises(OSError, match=message):
+    message = r"few_labels\.json is missing; rebuild it with `python -m aecourse.recipes (.*)`"
+    with pytest.raises(OSError, match=message) as error:
         weights.few_label_errors()
+    assert re.search(message, str(error.value))[1].split() == [*recipes.TABLES]
 
 
 def test_the_shipped_tokens_read_and_draw_as_well_as_the_book_says():

@@ -13,6 +13,7 @@ from torch import nn
 from aecourse import widgets
 from aecourse.autoencoder import Autoencoder, mlp
 from aecourse.denoising import DenoisingAutoencoder
+from aecourse.stochastic import GaussianEncoder
 from aecourse.vae import VAE
 from aecourse.vqvae import VQVAE
 from aecourse.widgets import base
@@ -86,7 +87,7 @@ WRONG_STATES = {  # for each trait some values outside its range
     "SampleThenRescale": {"mu": [2.1, float("nan"), "1"], "logvar": [-2.5, None], "eps": [3],
                           "mode": ["score"], "seed": [0.5, -1, True]},
     "LatentPlane": {"z": [[0, 4], [0], "here", [float("nan"), 0]]},
-    "BetaSlider": {"beta": [2, "1", None], "seed": [-1]},
+    "BetaSlider": {"beta": [2, "1", None, True], "seed": [-1]},
     "WatchTheBound": {"mu": [-1.1], "s": [0, 1.6, "1"], "samples": [0, 1001, 2.5],
                       "estimate": ["score"], "seed": [10_000]},
     "LatentSize": {"size": [3, "10"], "seed": [10_000]},
@@ -97,7 +98,7 @@ WRONG_STATES = {  # for each trait some values outside its range
     "WordAndDigit": {"word": ["ten", "Seven", ""], "direction": ["both"], "shown": [50],
                      "temperature": [-0.1, float("nan")], "top_k": [0, 513], "seed": [1.5],
                      "drawing": [[0] * 783, [256] * 784], "example": [10]},
-    "Quiz": {"n": [0], "seed": [1.5], "choice": [4], "chapters": [[1, 1]], "checked": [2],
+    "Quiz": {"n": [0], "seed": [1.5], "choice": [4], "chapters": [[1, 1]], "checked": [2, 1],
              "position": [-1]},
 }  # fmt: skip
 
@@ -133,7 +134,8 @@ OTHER_SIZES = {
     "DrawDigit": lambda: [Autoencoder([100, 2])],
     "CodeMap": lambda: [Autoencoder([784, 3]), Autoencoder([100, 2])],
     "LatentPlane": lambda: [VAE([784, 8], 3), VAE([100, 8], 2),
-                            VAE([784, 8], 2, likelihood="gaussian")],
+                            VAE([784, 8], 2, likelihood="gaussian"),
+                            VAE([784, 8], 2, encoder=GaussianEncoder([100, 4]))],
     "EraseAndRestore": lambda: [DenoisingAutoencoder(mlp([100, 10]), mlp([10, 100]))],
     "TokenGrid": lambda: [VQVAE(64), VQVAE(512, image=(3, 28, 28)), VQVAE(512, channels=(8,))],
 }  # fmt: skip
@@ -190,7 +192,8 @@ class Sample(base.Widget):
     [
         ("level", 6), ("level", 1.5), ("level", "2"), ("level", True), ("share", float("nan")),
         ("share", None), ("place", [0]), ("place", [0, 2]), ("place", 3), ("place", ["a", 0]),
-        ("place", [0, float("nan")]), ("way", "up"), ("way", 0),
+        ("place", [0, float("nan")]), ("place", "00"), ("place", ["1", 0]), ("place", [True, 0]),
+        ("way", "up"), ("way", 0),
     ],
 )  # fmt: skip
 def test_a_value_outside_its_range_is_refused_with_its_name(trait, value):

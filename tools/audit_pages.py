@@ -109,7 +109,8 @@ def main(words: list[str]) -> int:
         browser = chromium.find(playwright)
     home, rows, missed = serve(), {}, 0
     for page in pages:
-        reports = [lighthouse(program, browser, f"{home}/chapters/{page.name}") for _ in range(RUNS)]
+        url = f"{home}/chapters/{page.name}"
+        reports = [lighthouse(program, browser, url) for _ in range(RUNS)]
         report = sorted(reports, key=lambda r: r["categories"]["performance"]["score"])[RUNS // 2]
         rows[page.stem] = row = summary(report)
         missed += any(row[name] < goal for name, goal in GOALS.items())

@@ -6,7 +6,7 @@ from math import pi
 
 import torch
 from jaxtyping import Float
-from torch import Generator, Tensor
+from torch import Tensor
 
 from aecourse import validate
 from aecourse.data import draw
@@ -29,7 +29,7 @@ class GaussianMixtureScore:
     --------
     >>> half, places = torch.tensor([0.5, 0.5]), torch.tensor([[-1.0], [1.0]])
     >>> points = GaussianMixtureScore(half, places, torch.zeros(2))
-    >>> points.denoise(torch.tensor([[0.0], [9.0]]), 1.0)  # tanh(x_tilde / sigma^2)
+    >>> points.denoise(torch.tensor([[0.0], [9.0]]), 1.0)  # tanh(x_tilde)
     tensor([[0.],
             [1.]])
     """
@@ -49,7 +49,7 @@ class GaussianMixtureScore:
         if (sigmas < 0).any():
             raise ValueError(f"sigmas must be >= 0, got {sigmas.tolist()}")
 
-    def sample(self, n: int, *, generator: Generator | None = None) -> Float[Tensor, "n D"]:
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Float[Tensor, "n D"]:
         """Draw n points: first a component c, then ``m_c + s_c eps``."""
         validate.integer(n, "n")
         validate.generator(generator)
@@ -70,7 +70,8 @@ class GaussianMixtureScore:
         Examples
         --------
         >>> one = torch.ones(1)
-        >>> GaussianMixtureScore(one, 3 * one[:, None], one).score(torch.tensor([[0.0]]))
+        >>> normal = GaussianMixtureScore(one, 3 * one[:, None], one)
+        >>> normal.score(torch.tensor([[0.0]]))
         tensor([[3.]])
         """
         log_joint, variances = self._log_joint(x, "x", sigma)
@@ -126,7 +127,8 @@ def iterate_denoiser(
 
     Examples
     --------
-    >>> iterate_denoiser(lambda x, sigma: 0 * x, torch.ones(1, 2), [8.0, 2.0, 1.0])
+    >>> to_zero = lambda x, sigma: 0 * x
+    >>> iterate_denoiser(to_zero, torch.ones(1, 2), [8.0, 2.0, 1.0])
     tensor([[0.1250, 0.1250]])
 
     References

@@ -60,7 +60,8 @@ class LinearGaussianModel:
 
         Examples
         --------
-        >>> LinearGaussianModel(torch.ones(1, 1), torch.zeros(1), sigma=0.5).precision()
+        >>> model = LinearGaussianModel(torch.ones(1, 1), torch.zeros(1), 0.5)
+        >>> model.precision()
         tensor([[5.]])
         """
         eye = torch.eye(self.latent, dtype=self.W.dtype, device=self.W.device)
@@ -132,7 +133,8 @@ class LinearGaussianModel:
 
         Examples
         --------
-        >>> model = LinearGaussianModel(torch.tensor([[2.0], [0.0]]), torch.ones(2), sigma=1.0)
+        >>> W, b = torch.tensor([[2.0], [0.0]]), torch.ones(2)
+        >>> model = LinearGaussianModel(W, b, sigma=1.0)
         >>> model.decode(torch.tensor([[3.0]]))
         tensor([[7., 1.]])
         """

@@ -51,7 +51,8 @@ def quadrature_log_evidence(
     --------
     >>> from aecourse.elbo import LinearGaussianModel
     >>> model = LinearGaussianModel(torch.ones(1, 2), torch.zeros(1), sigma=1.0)
-    >>> quadrature_log_evidence(model, torch.zeros(1, 1), num_nodes=51).value  # -1/2 log 6 pi
+    >>> found = quadrature_log_evidence(model, torch.zeros(1, 1), num_nodes=51)
+    >>> found.value  # -1/2 log 6 pi
     tensor([-1.4682], dtype=torch.float64)
 
     References
@@ -144,7 +145,8 @@ def quadrature_gap(
     --------
     >>> from aecourse.elbo import LinearGaussianModel
     >>> model = LinearGaussianModel(torch.ones(1, 2), torch.zeros(1), sigma=1.0)
-    >>> quadrature_gap(model, torch.zeros(1, 1), num_nodes=80).value  # log 2 - 1/2 log 3
+    >>> found = quadrature_gap(model, torch.zeros(1, 1), num_nodes=80)
+    >>> found.value  # log 2 - 1/2 log 3
     tensor([0.1438], dtype=torch.float64)
     """
     validate.integer(num_nodes, "num_nodes", low=2 * _PANEL)

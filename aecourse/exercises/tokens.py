@@ -52,7 +52,7 @@ def tokens_3(answer):
     return _judge.function(answer, (q, k, v), attend(scores / 2), not_finite=nan, traps=[
         (attend(scores / 2, later.T), "The mask is on the wrong side: your tokens look at those "
                                       f"that come later. {where}"),
-        (attend(scores / 2, ~later & False), f"There is no mask: all see all. {where}"),
+        (attend(scores / 2, torch.zeros_like(later)), f"There is no mask: all see all. {where}"),
         (attend(scores), "The scores are not scaled, so they grow with the length d of the "
                          f"vectors. {where}"),
         (attend(scores / 4), f"You have divided by d; look at the scale again. {where}"),

@@ -5,7 +5,7 @@ from math import log
 
 import torch
 from jaxtyping import Float, Float64
-from torch import Generator, Tensor
+from torch import Tensor
 
 from aecourse import validate
 from aecourse.data import draw
@@ -20,7 +20,7 @@ _PILOTS = 4  # chains per image that find the step sizes
 def annealed_importance_sampling(
     model: LatentVariableModel, x: Float[Tensor, "B D"],
     num_chains: int = 16, num_steps: int = 200, *, num_leapfrog: int = 5,
-    posterior_z: Float[Tensor, "B L"] | None = None, generator: Generator | None = None,
+    posterior_z: Float[Tensor, "B L"] | None = None, generator: torch.Generator | None = None,
 ) -> Float64[Tensor, "B"]:  # fmt: skip
     """Bound log p(x) by annealing between the prior N(0, I) and the posterior, in nats per image.
 
@@ -50,7 +50,8 @@ def annealed_importance_sampling(
     --------
     >>> from aecourse.vae import VAE
     >>> model = VAE([6], latent=2)
-    >>> _ = [weight.data.zero_() for weight in model.decoder.parameters()]  # six fair coins
+    >>> for weight in model.decoder.parameters():
+    ...     zero = weight.data.zero_()  # p(x|z) is six fair coins
     >>> annealed_importance_sampling(model, torch.ones(1, 6), num_steps=10)
     tensor([-4.1589], dtype=torch.float64)
 
@@ -59,7 +60,7 @@ def annealed_importance_sampling(
     Neal (2001), doi:10.1023/A:1008923215028; Wu et al. (2017), arXiv:1611.04273, section 3;
     the upper bound: Grosse, Ghahramani and Adams (2015), arXiv:1511.02543, section 4.
     """
-    validate.model(model, "model", "encode", "log_likelihood")
+    validate.model(model, "model", "encode", "log_likelihood", "latent")
     validate.matrix(x, "x")
     K, T = validate.integer(num_chains, "num_chains"), validate.integer(num_steps, "num_steps")
     validate.integer(num_leapfrog, "num_leapfrog")

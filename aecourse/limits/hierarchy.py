@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from aecourse import validate
 from aecourse.autoencoder import mlp
@@ -89,7 +89,7 @@ class HierarchicalVAE(nn.Module):
         self,
         x: Float[Tensor, "B D"],
         *,
-        generator: Generator | None = None,
+        generator: torch.Generator | None = None,
     ) -> TwoLayers:
         """Draw z1 from q(z1|x), then z2 from q(z2|z1)."""
         q1 = self.encode(x)
@@ -107,14 +107,14 @@ class HierarchicalVAE(nn.Module):
         self,
         n: int,
         *,
-        generator: Generator | None = None,
+        generator: torch.Generator | None = None,
     ) -> Float[Tensor, "n D"]:
         """Draw n of z2, then of z1, and return the mean images of p(x|z1)."""
         shape = validate.integer(n, "n"), self.latents[1]
-        z2 = draw(torch.randn, shape, self.decoder[0].weight, generator)
-        p1 = self.decode_top(z2)
-        z1 = reparameterize(*p1, generator=generator)
-        return self.decode(z1).sigmoid()
+        with evaluating(self):
+            z2 = draw(torch.randn, shape, self.decoder[0].weight, generator)
+            z1 = reparameterize(*self.decode_top(z2), generator=generator)
+            return self.decode(z1).sigmoid()
 
     def _latent(self, z, name, layer):
         size, dtype = self.latents[layer], self.decoder[0].weight.dtype
@@ -134,7 +134,7 @@ def hierarchical_loss(
     x: Float[Tensor, "B D"],
     beta: float = 1.0,
     *,
-    generator: Generator | None = None,
+    generator: torch.Generator | None = None,
 ) -> dict[str, Float[Tensor, "B"]]:
     """The negative ELBO of a `HierarchicalVAE` from one draw of z1 and z2, in nats per image.
 
@@ -156,7 +156,8 @@ def hierarchical_loss(
 
     Examples
     --------
-    >>> terms = hierarchical_loss(HierarchicalVAE([4, 3], (2, 1)), torch.zeros(5, 4), beta=0.5)
+    >>> model = HierarchicalVAE([4, 3], (2, 1))
+    >>> terms = hierarchical_loss(model, torch.zeros(5, 4), beta=0.5)
     >>> kl = terms["kl_1"] + terms["kl_2"]
     >>> torch.allclose(terms["loss"], terms["reconstruction"] + 0.5 * kl)
     True
@@ -166,7 +167,6 @@ def hierarchical_loss(
     Kingma and Welling (2014), arXiv:1312.6114, eq. 2; two layers as in Burda et al. (2015), eq. 2.
     """
     validate.model(model, "model", "encode_top", "decode_top")
-    validate.images(x)
     beta = validate.nonnegative(beta, "beta")
     output, z1, q1, p1, q2 = model(x, generator=generator)
     nll = bernoulli_nll(output, x)
@@ -188,7 +188,7 @@ def unit_variances(
     model: VAE | HierarchicalVAE,
     x: Float[Tensor, "B D"],
     *,
-    generator: Generator | None = None,
+    generator: torch.Generator | None = None,
 ) -> Float[Tensor, "L"] | Layers:
     """How much the posterior mean of each latent unit varies over images: Var_x E[z_j | x].
 
@@ -207,9 +207,9 @@ def unit_variances(
 
     Examples
     --------
-    >>> model = VAE([784, 256], latent=50)
-    >>> unit_variances(model, torch.ones(5, 784)).abs().max()  # of equal images
-    tensor(0.)
+    >>> model, x = VAE([784, 256], latent=50), torch.rand(5, 784)
+    >>> torch.allclose(unit_variances(model, x), model.encode(x).mu.var(dim=0))
+    True
 
     References
     ----------
@@ -236,7 +236,7 @@ def active_units(
     x: Float[Tensor, "B D"],
     threshold: float = 0.01,
     *,
-    generator: Generator | None = None,
+    generator: torch.Generator | None = None,
 ) -> int | Layers:
     """Count the latent units whose posterior mean varies over images by more than `threshold`.
 

@@ -2,7 +2,7 @@
 
 import torch
 from jaxtyping import Float, Float64
-from torch import Generator, Tensor
+from torch import Tensor
 
 from aecourse import validate
 from aecourse.generation import CodeSampler, mixture_sampler
@@ -64,7 +64,7 @@ def prior_elbo(
     prior: CodeSampler,
     num_samples: int = 1,
     *,
-    generator: Generator | None = None,
+    generator: torch.Generator | None = None,
 ) -> Float64[Tensor, "B"]:
     """The ELBO with `prior` in the place of N(0, I), in nats per image.
 

@@ -12,7 +12,7 @@ from aecourse.data import draw
 
 
 class GradientSamples(NamedTuple):
-    """Estimates of a gradient with respect to mu and sigma, one a row from one draw each."""
+    """Estimates of a gradient with respect to mu and sigma: each row is one, from one draw."""
 
     mu: Float[Tensor, "S L"]
     sigma: Float[Tensor, "S L"]
@@ -51,7 +51,8 @@ def score_function_gradient(
     --------
     A step has an expectation that changes with mu, by the density 0.399 at 0:
 
-    >>> zero, one, rng = torch.zeros(1), torch.ones(1), torch.Generator().manual_seed(0)
+    >>> zero, one = torch.zeros(1), torch.ones(1)
+    >>> rng = torch.Generator().manual_seed(0)
     >>> step = lambda z: (z[:, 0] > 0).float()
     >>> found = score_function_gradient(step, zero, one, 100_000, generator=rng)
     >>> f"{found.mu.mean():.2f}"
@@ -133,9 +134,8 @@ def moment_gradient(power: int, mu: Float[Tensor, "L"], sigma: Float[Tensor, "L"
 def _noise(f, mu, sigma, num_samples, generator):
     """Check the arguments of an estimator and draw its noise, (S, L)."""
     validate.function(f, "f")
-    _check_parameters(mu, sigma)
+    _check_parameters(validate.detached(mu), validate.detached(sigma))
     S = validate.integer(num_samples, "num_samples")
-    validate.generator(generator)
     return draw(torch.randn, (S, len(mu)), mu, generator)
 
 

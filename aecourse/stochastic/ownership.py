@@ -14,7 +14,7 @@ class GradientTable(dict):
     """
 
     def __repr__(self) -> str:
-        columns = list(next(iter(self.values())))
+        columns = list(next(iter(self.values()), ()))
         rows = [["", *columns]]
         rows += [[name, *(_cell(row[c]) for c in columns)] for name, row in self.items()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -46,8 +46,9 @@ def gradient_ownership(
 
     Examples
     --------
-    >>> a, b = nn.Parameter(torch.tensor([3.0, 4.0])), nn.Parameter(torch.ones(1))
-    >>> gradient_ownership({"length": a.square().sum(), "both": a.sum() + b}, {"a": a, "b": b})
+    >>> a, b = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(1))
+    >>> losses = {"length": a.square().sum(), "both": a.sum() + b}
+    >>> gradient_ownership(losses, {"a": a, "b": b})
             a    b
     length  yes  –
     both    yes  yes

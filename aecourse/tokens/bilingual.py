@@ -23,8 +23,7 @@ class Bilingual:
     Parameters
     ----------
     transformer
-        It must know the vocabulary of the VQ-VAE, and be long enough for a pair.
-    vqvae
+        It must know the vocabulary of `vqvae`, and be long enough for a word and a picture.
     """
 
     def __init__(self, transformer: TokenTransformer, vqvae: VQVAE):

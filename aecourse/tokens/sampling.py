@@ -39,13 +39,11 @@ def sample(model: TokenTransformer, tokens: Int[Tensor, "B T"], num_tokens: int,
     torch.Size([2, 3])
     """
     validate.model(model, "model", "token", "length")
-    everything = slice(0, model.token.num_embeddings)
-    validate.whole_numbers(tokens, "tokens", ("B", "T"), 0, everything.stop - 1)
+    V = model.token.num_embeddings
+    validate.whole_numbers(tokens, "tokens", ("B", "T"), 0, V - 1)
     validate.integer(num_tokens, "num_tokens", high=max(model.length + 1 - tokens.shape[1], 1))
-    _check_settings(allowed, temperature, top_k, cached, generator)
-    numbers = torch.arange(everything.stop, device=tokens.device)[allowed or everything]
-    if len(numbers) == 0:
-        raise ValueError("allowed must leave at least one token, got an empty part")
+    _check_settings(temperature, top_k, cached, generator)
+    numbers = torch.tensor(_part(V, allowed), device=tokens.device)
     cache, new, found = [] if cached else None, tokens, []
     with evaluating(model):  # dropout would change the distribution
         for _ in range(num_tokens):
@@ -56,9 +54,20 @@ def sample(model: TokenTransformer, tokens: Int[Tensor, "B T"], num_tokens: int,
     return torch.cat(found, dim=1)
 
 
-def _check_settings(allowed, temperature, top_k, cached, generator):
-    if not isinstance(allowed, slice | None):
+def _part(V, allowed):
+    """The numbers in this part of the vocabulary."""
+    try:
+        part = range(V)[slice(V) if allowed is None else allowed]
+    except (TypeError, ValueError, IndexError):
+        part = None
+    if not isinstance(part, range):
         raise ValueError(f"allowed must be a slice of the vocabulary, got {allowed!r}")
+    if not part:
+        raise ValueError("allowed must leave at least one token, got an empty part")
+    return part
+
+
+def _check_settings(temperature, top_k, cached, generator):
     validate.nonnegative(temperature, "temperature")
     if top_k is not None:
         validate.integer(top_k, "top_k")

@@ -107,7 +107,8 @@ def _already_read(model, tokens, cache):
     if rows != B:
         raise ValueError(f"cache must hold {B} rows as tokens, got {rows}")
     if seen + T > model.length:
-        raise ValueError(f"tokens must be at most {model.length}, got {seen} + {T}")
+        raise ValueError(f"tokens must be at most {model.length}, with those in cache, "
+                         f"got {seen} + {T}")  # fmt: skip
     return seen
 
 
@@ -196,7 +197,7 @@ def token_nll(
     Examples
     --------
     >>> model = TokenTransformer(8, 4)
-    >>> zeros = nn.init.zeros_(model.token.weight)  # all logits are 0: p = 1 / 8
+    >>> zeros = nn.init.zeros_(model.token.weight)  # every p is 1 / 8
     >>> token_nll(model, torch.tensor([[7, 0, 3]])).exp().detach()
     tensor([[8., 8.]])
     """

@@ -125,8 +125,10 @@ def vqvae_loss(model: VQVAE, x: Float[Tensor, "B pixels"], beta: float = 0.25,
 
     Examples
     --------
-    >>> list(vqvae_loss(VQVAE(512), torch.zeros(5, 784)))
-    ['loss', 'codebook', 'commitment', 'reconstruction']
+    >>> terms = vqvae_loss(VQVAE(512), torch.ones(5, 784))
+    >>> loss = terms["reconstruction"] + 0.25 * terms["commitment"]  # "ema"
+    >>> torch.equal(terms["loss"], loss)
+    True
     """
     validate.model(model, "model", "tokenize", "detokenize")
     validate.nonnegative(beta, "beta")

@@ -148,7 +148,7 @@ class VectorQuantizer(nn.Module):
         Examples
         --------
         >>> quantizer = VectorQuantizer(4, 2)
-        >>> quantizer.nearest(quantizer.codebook.detach())  # each code's nearest is itself
+        >>> quantizer.nearest(quantizer.codebook.detach())  # each itself
         tensor([0, 1, 2, 3])
         """
         D, dtype = self.codebook.shape[1], self.codebook.dtype

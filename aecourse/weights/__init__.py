@@ -46,7 +46,8 @@ def few_label_errors() -> dict[str, dict[str, Any]]:
     """
     path = FOLDER / "few_labels.json"
     if not path.is_file():
-        command = "python -m aecourse.recipes few_labels_conv"
+        names = [f"few_labels_{encoder}" for encoder in ("mlp_32", "mlp_128", "mlp_512", "conv")]
+        command = f"python -m aecourse.recipes {' '.join(names)}"
         raise OSError(f"{path} is missing; rebuild it with `{command}`")
     return json.loads(path.read_text(encoding="utf-8"))
 

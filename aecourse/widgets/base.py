@@ -63,7 +63,8 @@ class Numbers(traitlets.TraitType):
         try:
             found = [kind(v) for v in value]
             ok = len(found) in self.lengths and all(self.low <= v <= self.high for v in found)
-            ok = ok and found == [float(v) for v in value]
+            ok = ok and found == list(value)  # "1" is no number, 0.5 no integer
+            ok = ok and not any(isinstance(v, bool) for v in value)
         except (TypeError, ValueError):
             ok = False
         if not ok:
@@ -85,7 +86,8 @@ class Choice(traitlets.TraitType):
 
     def validate(self, obj: Any, value: Any) -> Any:
         """The value as it is."""
-        if value not in self.values:
+        known = [v for v in self.values if isinstance(v, bool) == isinstance(value, bool)]
+        if value not in known:  # True is no 1
             raise ValueError(f"{self.name} must be one of {list(self.values)}, got {value!r}")
         return value
 
@@ -102,7 +104,7 @@ class Widget(anywidget.AnyWidget):
 
     Parameters
     ----------
-    model : nn.Module, optional
+    model
         Used in place of the shipped one, where the widget has one: of class `model_type` and of
         sizes that `check_sizes` accepts. A copy is kept, in eval mode. Such a widget moves in a
         running notebook only.
@@ -200,7 +202,7 @@ def check_network(network: Callable[[Tensor], Tensor], name: str, inputs: int,
     """ValueError unless `network` maps (B, inputs) to (B, outputs)."""
     try:
         found = tuple(network(torch.zeros(1, inputs)).shape)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise ValueError(f"model must have {inputs} inputs at its {name}, got: {error}") from None
     if found != (1, outputs):
         raise ValueError(f"model must have {outputs} outputs at its {name}, got shape {found}")

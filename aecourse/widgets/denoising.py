@@ -17,14 +17,14 @@ class EraseAndRestore(Widget):
 
     Traits
     ------
-    digit : int in [0, 19]
+    digit : integer in [0, 19]
         Which of the first 20 test digits.
-    mask : list of 784 integers, 0 or 1, or []
+    mask : 784 numbers, 0 or 1, or none
         1 where a pixel is hidden, row by row. Empty: the damage below.
     damage : {"left half", "patches", "pixels", "noise"}
         Hides the left half, half of the 4 x 4 patches or half of the pixels; or adds Gaussian
         noise of standard deviation 0.5.
-    seed : int in [0, 9999]
+    seed : integer in [0, 9999]
         Which patches, which pixels, which noise.
     """
 

@@ -28,7 +28,7 @@ class CodeSource(Widget):
     source : {"noise", "gaussian", "mixture", "vae"}
         Where codes come from: N(0, I), one Gaussian or a mixture of 50 fitted to the codes of
         training digits, all into the plain autoencoder's decoder; or N(0, I) into the VAE's.
-    seed : int in [0, 9999]
+    seed : integer in [0, 9999]
         Of the draws.
     """
 

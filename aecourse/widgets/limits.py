@@ -22,7 +22,7 @@ class LatentSize(Widget):
     ------
     size : {2, 5, 10, 20, 50, 100}
         Number of latents.
-    seed : int in [0, 9999]
+    seed : integer in [0, 9999]
         Of the samples.
     """
 

@@ -7,13 +7,16 @@ of each network, so that `network.js` can run them.
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float, Shaped, UInt8
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from aecourse import validate
+
+Storage = Literal["float16", "int8"]
 ACTIVATIONS = {nn.GELU: "gelu", nn.ReLU: "relu", nn.Tanh: "tanh", nn.Sigmoid: "sigmoid"}
 CONVOLUTIONS = {nn.Conv2d: "conv2d", nn.ConvTranspose2d: "conv_transpose2d"}
 # What `network.js` takes for granted: settings of a layer, each with the only value that it runs.
@@ -24,7 +27,7 @@ ONLY = {nn.Conv2d: PLAIN, nn.ConvTranspose2d: PLAIN,
 
 def pack(networks: Mapping[str, nn.Module] | None = None, *,
          arrays: Mapping[str, Shaped[Tensor, "..."]] | None = None,
-         meta: Mapping[str, Any] | None = None, dtype: str = "float16") -> bytes:  # fmt: skip
+         meta: Mapping[str, Any] | None = None, dtype: Storage = "float16") -> bytes:  # fmt: skip
     """Pack networks, arrays and notes into the bytes of one safetensors file.
 
     Parameters
@@ -36,13 +39,12 @@ def pack(networks: Mapping[str, nn.Module] | None = None, *,
         Of float32, int8, uint8 or int32, kept as they are.
     meta
         Anything that JSON can hold.
-    dtype : {"float16", "int8"}
+    dtype
         How weights of two and more axes are stored. int8: one scale per row (first axis), an
         error of at most half a step, max|row| / 254. Biases stay float32. Rounding is the only
         loss: `network.js` keeps float32 between layers.
     """
-    if dtype not in ("int8", "float16"):
-        raise ValueError(f'dtype must be "int8" or "float16", got {dtype!r}')
+    validate.choice(dtype, "dtype", get_args(Storage))
     tensors, notes = dict(arrays or {}), {key: json.dumps(v) for key, v in (meta or {}).items()}
     for name, network in (networks or {}).items():
         layers = [_layer(f"{name}.{i}", part) for i, part in enumerate(_flat(network))]
@@ -66,7 +68,7 @@ def grey_levels(x: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
     return (255 * x).round().to(torch.uint8)
 
 
-def weight(name: str, value: Float[Tensor, "*shape"], dtype: str = "float16",
+def weight(name: str, value: Float[Tensor, "*shape"], dtype: Storage = "float16",
            ) -> dict[str, Shaped[Tensor, "..."]]:  # fmt: skip
     """One finite weight as the tensors that store it: {name: …}, with {name.scale: …} if int8."""
     if not value.is_floating_point() or not value.isfinite().all():

@@ -18,13 +18,13 @@ class Quiz(Widget):
     ------
     chapters : eleven numbers, 0 or 1
         Which chapters are asked about.
-    n : int in [1, 100]
+    n : integer in [1, 100]
         Questions in a draw.
-    seed : int in [0, 999999]
+    seed : integer in [0, 999999]
         The draw; 0 means a new one each time the widget is shown.
-    position : int in [0, 100]
+    position : integer in [0, 100]
         The question on show, from 0; `n` shows the result.
-    choice : int in [-1, 3]
+    choice : integer in [-1, 3]
         The option that is marked; -1 if none.
     checked : bool
         Whether the answer has been given.

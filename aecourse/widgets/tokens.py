@@ -22,15 +22,15 @@ class WordAndDigit(Widget):
         What is drawn.
     temperature : number in [0, 2]
         Divides the logits; 0 takes the most likely token.
-    top_k : integer in 1 ... 512
+    top_k : integer in [1, 512]
         Each code is drawn from the k most likely ones.
-    seed : integer in 0 ... 2**31 - 1
+    seed : integer in [0, 2**31 - 1]
         Of the drawing.
-    shown : integer in 0 ... 49
+    shown : integer in [0, 49]
         How many of its tokens are shown.
-    drawing : 784 integers in 0 ... 255, or none
+    drawing : 784 integers in [0, 255], or none
         What is read; an empty list stands for the test digit `example`.
-    example : integer in 0 ... 9
+    example : integer in [0, 9]
         The first test digit of this class.
 
     The transformer runs with weights rounded to int8, which costs nothing that can be measured:

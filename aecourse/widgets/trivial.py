@@ -26,10 +26,10 @@ class DrawDigit(Widget):
 
     Traits
     ------
-    drawing : list of 784 integers in [0, 255], or []
+    drawing : 784 integers in [0, 255], or none
         The ink on the sheet, row by row. Empty: the preset lies there.
     preset : {"digit", "clothing", "noise", "checkerboard"}
-    number : int in [0, 9]
+    number : integer in [0, 9]
         Which picture of that kind: the class of the digit or of the clothing, the seed of the
         noise, the size of the squares.
     """

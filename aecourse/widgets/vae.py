@@ -69,7 +69,7 @@ class BetaSlider(Widget):
     ------
     beta : {0.1, 0.3, 1, 3, 10}
         The weight of the KL that the model was trained with.
-    seed : int in [0, 9999]
+    seed : integer in [0, 9999]
         Of the samples; the same noise for every β.
     """
 

@@ -19,15 +19,15 @@ class TokenGrid(Widget):
 
     Traits
     ------
-    digit : integer in 0 ... 9
+    digit : integer in [0, 9]
         The first test digit of this class is shown.
-    tokens : 49 integers in 0 ... 511, or none
+    tokens : 49 integers in [0, 511], or none
         The grid, row by row; an empty list stands for the digit's own tokens.
-    cell : integer in 0 ... 48
+    cell : integer in [0, 48]
         The place in the grid that a new code goes to.
     palette : {"nearest", "farthest", "most used"}
         Which 24 codes are offered: by distance from the digit's own code in this cell, or by use.
-    seed : integer in 0 ... 2**31 - 1
+    seed : integer in [0, 2**31 - 1]
         Of the next random code.
     """
 
